@@ -7,7 +7,7 @@ __all__ = ['SPECIALS', 'START', 'END', 'UNK', 'PAD', 'SPLITS', 'MAX_LINE', 'FIEL
            'TEXT_SUFFIXES', 'tokenize', 'Vocab', 'Example', 'Corpus', 'repair', 'lost_bytes', 'load_lines',
            'parse_fields', 'download_e2e', 'load_e2e', 'repair_file', 'ascii_view', 'repair_files', 'anchor_repair']
 
-# %% ../nbs/00_data.ipynb #581edf01
+# %% ../nbs/00_data.ipynb #48612f8d
 import csv, hashlib, itertools, json, os, re, shutil, urllib.request, warnings, zipfile
 from collections import Counter
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ from fastcore.script import call_parse
 from huggingface_hub import cached_assets_path
 from tqdm.auto import tqdm
 
-# %% ../nbs/00_data.ipynb #d3e8afbf
+# %% ../nbs/00_data.ipynb #46a29107
 @lru_cache(maxsize=1)
 def _tokenizer():
     import spacy
@@ -33,7 +33,7 @@ def tokenize(
     "Split `text` into words with spaCy's blank English tokenizer."
     return [w.text for w in _tokenizer()(text) if not w.is_space]
 
-# %% ../nbs/00_data.ipynb #c242e3d8
+# %% ../nbs/00_data.ipynb #e5b09fbd
 SPECIALS = ['START', 'END', 'UNK', 'PAD']
 START, END, UNK, PAD = range(4)
 
@@ -109,7 +109,7 @@ class Vocab:
             raise ValueError(f'{path}: ids jump or repeat, expected each of 0..{len(itos)-1} once')
         return cls(itos[4:])
 
-# %% ../nbs/00_data.ipynb #bfde71da
+# %% ../nbs/00_data.ipynb #d50ab48f
 @contextmanager
 def _whole_file(path):
     "Open a file that appears under `path` only once it is complete."
@@ -120,7 +120,7 @@ def _whole_file(path):
         with part.open('wb') as f: yield f
         os.replace(part, path)
 
-# %% ../nbs/00_data.ipynb #3cbf681f
+# %% ../nbs/00_data.ipynb #5c518d2a
 @dataclass
 class Example:
     "One sentence and what is known of it."
@@ -129,7 +129,7 @@ class Example:
     tree: object = None # Its parse, an nltk.Tree
     tags: list = None   # One part of speech a word
 
-# %% ../nbs/00_data.ipynb #d89c8324
+# %% ../nbs/00_data.ipynb #27af4510
 SPLITS = 'train', 'valid', 'test'
 
 @dataclass(repr=False)
@@ -186,7 +186,7 @@ class Corpus:
                              longest=max(lengths), unk=unk/max(sum(lengths), 1)))
         return pd.DataFrame(rows).set_index('split')
 
-# %% ../nbs/00_data.ipynb #ae35264a
+# %% ../nbs/00_data.ipynb #bfe32035
 _ENCODING_ONLY = ftfy.TextFixerConfig(replace_lossy_sequences=False, restore_byte_a0=False, fix_c1_controls=False)
 _LOST = re.compile(r'\ufffd|[ÃÂ]\?|â€\?')
 
@@ -210,7 +210,7 @@ def _repair_counted(text, tally):
     tally['lost'] += lost_bytes(fixed)
     return fixed
 
-# %% ../nbs/00_data.ipynb #ccada436
+# %% ../nbs/00_data.ipynb #33c4a5a9
 MAX_LINE = 1_000_000 # bytes: no sentence comes near, and a file without line ends must not fill the memory
 
 def _lines(path, keep_bom=False):
@@ -229,7 +229,7 @@ def _lines(path, keep_bom=False):
                     raise ValueError(f'{where}: byte 0x{e.object[e.start]:02x} at {e.start+1} is not UTF-8, expected UTF-8 text') from None
     return read()
 
-# %% ../nbs/00_data.ipynb #d04a38fe
+# %% ../nbs/00_data.ipynb #41f7a9bc
 def _warn_repairs(where, tally):
     if not any(tally.values()): return
     warnings.warn(f"{where}: {tally['repaired']:,} texts were UTF-8 read as Latin-1 or CP1252 and are repaired; {tally['lost']:,} places "
@@ -257,9 +257,12 @@ def load_lines(
         splits[:2] = [ex for i,ex in enumerate(splits[0]) if i%20 != 19],splits[0][19::20]
     return Corpus(Path(train).stem, *splits, Vocab.build((ex.words for ex in splits[0]), min_count))
 
-# %% ../nbs/00_data.ipynb #eaf43939
+# %% ../nbs/00_data.ipynb #e526cb98
 FIELDS = ['name', 'type', 'food', 'price', 'rating', 'area', 'family friendly', 'near']
 _SPELLINGS = {'eattype': 'type', 'pricerange': 'price', 'customer rating': 'rating', 'familyfriendly': 'family friendly'}
+
+@lru_cache(maxsize=10_000) # few values, many sentences
+def _spaced(value): return ' '.join(tokenize(value))
 
 def parse_fields(
     mr,      # 'eatType[pub], near[The Eagle]' or 'Type : pub | near : The Eagle'
@@ -276,10 +279,10 @@ def parse_fields(
         key = key.strip().lower()
         key = _SPELLINGS.get(key, key)
         if key not in FIELDS: raise ValueError(f"unknown field {key!r}, expected one of {', '.join(FIELDS)}")
-        fields[key] = ' '.join(tokenize(value))
+        fields[key] = _spaced(value)
     return fields
 
-# %% ../nbs/00_data.ipynb #25777f51
+# %% ../nbs/00_data.ipynb #14a85097
 E2E_CSV = dict(train='trainset.csv', valid='devset.csv', test='testset_w_refs.csv')
 _COLUMNS = [('mr', 'ref'), ('meaning_representation', 'human_reference')]
 _HUB_SPLITS = dict(train=['train'], valid=['validation', 'valid', 'dev'], test=['test'])
@@ -326,7 +329,7 @@ def _examples(rows, where, words, fix):
     _warn_repairs(Path(where).name, tally)
     return examples
 
-# %% ../nbs/00_data.ipynb #b769217c
+# %% ../nbs/00_data.ipynb #4e2ce8c7
 E2E_URL = 'https://github.com/tuetschek/e2e-dataset/releases/download/v1.0.0/e2e-dataset.zip'
 E2E_SHA256 = {'trainset.csv':       'f27d48df45815288ab15619d47a79028c300fbb7f42e373668aba0b98c1d57c6',
               'devset.csv':         'fc26b78cdb849c80545f513b223d1e051138b43882eeb79e3eb153e689c864f9',
@@ -379,7 +382,7 @@ def _e2e_or_hub(folder, url):
     raise OSError(f'E2E cannot be downloaded ({release}; Hub: {hub}): fetch {E2E_URL} elsewhere and unpack '
                   f"{', '.join(E2E_CSV.values())} into {folder or _e2e_cache()}, or set E2E_DIR to their folder")
 
-# %% ../nbs/00_data.ipynb #e0251848
+# %% ../nbs/00_data.ipynb #4a08b663
 def _e2e_files(folder):
     "The three files of a folder; the tokenised ones win where both layouts are complete enough to train on."
     if not folder.is_dir(): raise FileNotFoundError(f'{folder}: no such folder, expected one with the E2E files')
@@ -412,7 +415,7 @@ def load_e2e(
                 splits.append(_examples(_src1_rows(file), file, words, fix))
     return Corpus('e2e', *splits, Vocab.build((ex.words for ex in splits[0]), min_count, 'first' if newline else 'count'))
 
-# %% ../nbs/00_data.ipynb #fc667e78
+# %% ../nbs/00_data.ipynb #ada48789
 TEXT_SUFFIXES = ['.txt', '.csv', '.tsv', '.json', '.jsonl']
 
 def repair_file(

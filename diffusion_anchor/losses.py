@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['Anchor', 'Losses', 'diffusion_loss', 'nll_bound', 'rounding_disagreement']
 
-# %% ../nbs/03_losses.ipynb #585eb52c
+# %% ../nbs/03_losses.ipynb #3b7f5d15
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 import pandas as pd, torch, torch.nn.functional as F
 from .model import DiffusionLM, DiffusionLMConfig, NoiseSchedule
 
-# %% ../nbs/03_losses.ipynb #552782d3
+# %% ../nbs/03_losses.ipynb #e0ba8874
 @dataclass(frozen=True)
 class Anchor:
     "A term that asks the prediction x̂₀ to commit to a word. Called on a batch it gives [B] unweighted values."
@@ -52,7 +52,7 @@ class Anchor:
         weight = 'λ(step)' if callable(self.weight) else f'λ={self.weight:g}'
         return ' '.join([self.kind, weight] + [v for v, usual in ((self.grad, 'both'), (self.time, 'uniform')) if v != usual])
 
-# %% ../nbs/03_losses.ipynb #051bdb7e
+# %% ../nbs/03_losses.ipynb #86c3bfa8
 @dataclass
 class Losses:
     "Means over the batch, and per-sentence values for the quarters of t."
@@ -99,7 +99,7 @@ def diffusion_loss(
     return Losses(loss_each.mean(), mse_each.mean(), nll_each.mean(), prior_each.mean(), anchor_each.mean(),
                   t, mse_each.detach(), loss_each.detach())
 
-# %% ../nbs/03_losses.ipynb #094802d8
+# %% ../nbs/03_losses.ipynb #7ad42700
 @torch.no_grad()
 def nll_bound(
     model:DiffusionLM,   # in eval mode
@@ -115,10 +115,10 @@ def nll_bound(
     sigma0_sq = (1 - ab[0]).item()
     snr = ab / (1 - ab)
     edges = torch.linspace(1, schedule.steps, min(strata, schedule.steps - 1) + 1).round().long()
-    def error(x0, t):
+    def predict(x0, t):
         x_t = schedule.q_sample(x0, t, draw(x0))
-        guess = model(x_t, t) if model.config.self_condition else None
-        return (x0 - model(x_t, t, guess)).pow(2).sum((1, 2))
+        return x_t, model(x_t, t, model(x_t, t) if model.config.self_condition else None)
+    square = lambda x: x.pow(2).sum((1, 2))
     parts = []
     for batch in ids.to(model.device).split(batch_size):
         mean_emb = model.embed(batch)
@@ -126,8 +126,11 @@ def nll_bound(
         diffusion = 0
         for low, high in zip(edges[:-1], edges[1:]):
             t = low + (torch.rand(len(batch), generator=rng) * (high - low)).long()
-            diffusion += ((high - low) * (snr[t-1] - snr[t]) / 2).to(x0) * error(x0, t.to(batch.device))
-        clean_step = (error(x0, torch.zeros_like(batch[:, 0])) - (x0 - mean_emb).pow(2).sum((1, 2))) / (2*sigma0_sq)
+            diffusion += ((high - low) * (snr[t-1] - snr[t]) / 2).to(x0) * square(x0 - predict(x0, t.to(batch.device))[1])
+        x_t, x0_hat = predict(x0, torch.zeros_like(batch[:, 0]))
+        mean_of = lambda clean: (clean + ab[0].item()**0.5 * x_t) / (1 + ab[0].item())
+        clean_step = ((square(x0 - mean_of(x0_hat)) - square(x0 - mean_of(mean_emb))) * (1 + ab[0].item()) / (2*sigma0_sq)
+                      - x0[0].numel() / 2 * math.log(1 + ab[0].item()))
         decoder = F.cross_entropy(model.logits(x0).transpose(1, 2), batch, reduction='none').sum(1)
         prior = (ab[-1] * x0.pow(2) - ab[-1] - torch.log(1 - ab[-1])).sum((1, 2)) / 2
         parts.append(torch.stack([diffusion, clean_step, decoder, prior]).double().cpu())
@@ -137,7 +140,7 @@ def nll_bound(
     return pd.DataFrame({'nats_per_token': parts.mean(1) / tokens, 'nats_per_sentence': parts.mean(1),
                          'stderr': parts.std(1) / n**0.5 if n > 1 else math.nan}, index=['diffusion', 'clean_step', 'decoder', 'prior', 'total'])
 
-# %% ../nbs/03_losses.ipynb #2ef1487d
+# %% ../nbs/03_losses.ipynb #c906c3f0
 @torch.no_grad()
 def rounding_disagreement(
     model:DiffusionLM, # any

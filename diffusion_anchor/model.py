@@ -7,7 +7,7 @@ __all__ = ['TIME_DIM', 'MAX_POSITIONS', 'NoiseSchedule', 'q_sample', 'posterior'
            'DiffusionLM', 'embed', 'logits', 'nearest', 'save_pretrained', 'from_pretrained', 'push_to_hub',
            'from_diffusion_lm']
 
-# %% ../nbs/02_model.ipynb #3953de14
+# %% ../nbs/02_model.ipynb #7a99d3f8
 import json, math
 from dataclasses import dataclass, asdict, fields
 from pathlib import Path
@@ -19,7 +19,7 @@ from transformers import BertConfig
 from transformers.models.bert.modeling_bert import BertEncoder
 from .data import Vocab
 
-# %% ../nbs/02_model.ipynb #774c1672
+# %% ../nbs/02_model.ipynb #fb469f5e
 _ALPHA_BAR = {'sqrt':   lambda s: 1 - math.sqrt(s + 1e-4),
               'cosine': lambda s: math.cos((s + 0.008) / 1.008 * math.pi / 2) ** 2}
 
@@ -38,7 +38,7 @@ class NoiseSchedule:
 
     def __repr__(self): return f'NoiseSchedule(steps={self.steps}, kind={self.kind!r})'
 
-# %% ../nbs/02_model.ipynb #6ec446aa
+# %% ../nbs/02_model.ipynb #3862de58
 def _at(values, t, like):
     "`values[t]` shaped to broadcast over [B, T, d], on the device of `like`."
     picked = torch.as_tensor(values, dtype=torch.float64)[torch.as_tensor(t).cpu()].to(like.device, like.dtype)
@@ -53,7 +53,7 @@ def q_sample(self:NoiseSchedule,
     return _at(self.alpha_bar.sqrt(), t, x0) * x0 + _at((1 - self.alpha_bar).sqrt(), t, x0) * noise
 NoiseSchedule.q_sample = q_sample
 
-# %% ../nbs/02_model.ipynb #06ce0f88
+# %% ../nbs/02_model.ipynb #491e8cfc
 def _signal(self:NoiseSchedule, t): return 1.0 if t < 0 else self.alpha_bar[t].item()
 
 def posterior(self:NoiseSchedule,
@@ -72,7 +72,7 @@ def posterior(self:NoiseSchedule,
     return mean, beta * (1-ab_s) / (1-ab_t)
 NoiseSchedule._signal, NoiseSchedule.posterior = _signal, posterior
 
-# %% ../nbs/02_model.ipynb #0d0e0ad5
+# %% ../nbs/02_model.ipynb #475f24cd
 def spaced(self:NoiseSchedule,
     n:int, # how many timesteps to visit, 1..steps
 ) -> torch.Tensor: # falling timesteps [n], from steps-1 to 0
@@ -81,7 +81,7 @@ def spaced(self:NoiseSchedule,
     return torch.linspace(self.steps - 1, 0 if n > 1 else self.steps - 1, n, dtype=torch.float64).round().long()
 NoiseSchedule.spaced = spaced
 
-# %% ../nbs/02_model.ipynb #6c841064
+# %% ../nbs/02_model.ipynb #d0a20780
 @dataclass
 class DiffusionLMConfig:
     "Everything that decides the shape of a `DiffusionLM`; the defaults are the paper's (87.1 M parameters with 821 words)."
@@ -102,7 +102,7 @@ class DiffusionLMConfig:
         if self.hidden % self.heads:
             raise ValueError(f"DiffusionLMConfig: hidden={self.hidden} is not a multiple of heads={self.heads}")
 
-# %% ../nbs/02_model.ipynb #f1466c26
+# %% ../nbs/02_model.ipynb #06701f2f
 TIME_DIM, MAX_POSITIONS = 128, 512 # fixed in the authors' network: sinusoid features of t, rows of the position table
 
 def time_features(
@@ -127,7 +127,8 @@ class DiffusionLM(nn.Module):
         self.schedule = NoiseSchedule(config.diffusion_steps, config.schedule)
         d, h = config.emb_dim, config.hidden
         bert = BertConfig(hidden_size=h, num_hidden_layers=config.layers, num_attention_heads=config.heads,
-                          intermediate_size=4*h, hidden_dropout_prob=config.dropout, attn_implementation='sdpa')
+                          intermediate_size=4*h, hidden_dropout_prob=config.dropout, attention_probs_dropout_prob=config.dropout,
+                          attn_implementation='sdpa')
         self.word_embedding = nn.Embedding(config.vocab_size, d)
         self.lm_head = nn.Linear(d, config.vocab_size)
         self.lm_head.weight = self.word_embedding.weight
@@ -152,12 +153,12 @@ class DiffusionLM(nn.Module):
         x_in = x_t
         if self.config.self_condition:
             x_in = torch.cat([x_t, torch.zeros_like(x_t) if x0_prev is None else x0_prev], -1)
-        time = self.time_embed(time_features(t * (1000 / self.config.diffusion_steps)))
+        time = self.time_embed(time_features(t * (1000 / self.config.diffusion_steps)).to(x_t.dtype))
         h = self.input_up_proj(x_in) + self.position_embeddings.weight[:x_t.shape[1]] + time[:, None]
         h = self.input_transformers(self.dropout(self.LayerNorm(h))).last_hidden_state
         return self.output_down_proj(h).to(x_t.dtype)
 
-# %% ../nbs/02_model.ipynb #21440358
+# %% ../nbs/02_model.ipynb #fdf34b0d
 def embed(self:DiffusionLM,
     ids:torch.Tensor, # word ids [B, T]
 ) -> torch.Tensor:    # [B, T, d]
@@ -181,7 +182,7 @@ def nearest(self:DiffusionLM,
     return ids, (x - table[ids]).norm(dim=-1)
 DiffusionLM.embed, DiffusionLM.logits, DiffusionLM.nearest = embed, logits, nearest
 
-# %% ../nbs/02_model.ipynb #76d075a6
+# %% ../nbs/02_model.ipynb #e30eb02b
 _CARD = """# {name}
 
 A [Diffusion-LM](https://arxiv.org/abs/2205.14217) trained with [diffusion_anchor](https://github.com/diffusion-anchor/diffusion_anchor).
@@ -254,7 +255,7 @@ def push_to_hub(self:DiffusionLM,
         return api.upload_folder(repo_id=repo, folder_path=self.save_pretrained(Path(folder)/repo.split('/')[-1], about))
 DiffusionLM.save_pretrained, DiffusionLM.from_pretrained, DiffusionLM._load, DiffusionLM.push_to_hub = save_pretrained, from_pretrained, _load, push_to_hub
 
-# %% ../nbs/02_model.ipynb #db1e4a70
+# %% ../nbs/02_model.ipynb #28fadb76
 @classmethod
 def from_diffusion_lm(cls,
     source,                    # path of a checkpoint, or a state dict
