@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['SPECIALS', 'START', 'END', 'UNK', 'PAD', 'SPLITS', 'MAX_LINE', 'FIELDS', 'E2E_CSV', 'E2E_URL', 'E2E_SHA256',
            'TEXT_SUFFIXES', 'tokenize', 'Vocab', 'Example', 'Corpus', 'repair', 'lost_bytes', 'load_lines',
-           'parse_fields', 'download_e2e', 'load_e2e', 'repair_file', 'ascii_view', 'repair_files', 'anchor_repair']
+           'parse_fields', 'download_e2e', 'load_e2e', 'repair_file', 'repair_files', 'anchor_repair']
 
-# %% ../nbs/00_data.ipynb #48612f8d
+# %% ../nbs/00_data.ipynb #d7ef2a24
 import csv, hashlib, itertools, json, os, re, shutil, urllib.request, warnings, zipfile
 from collections import Counter
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ from fastcore.script import call_parse
 from huggingface_hub import cached_assets_path
 from tqdm.auto import tqdm
 
-# %% ../nbs/00_data.ipynb #46a29107
+# %% ../nbs/00_data.ipynb #aac36356
 @lru_cache(maxsize=1)
 def _tokenizer():
     import spacy
@@ -33,7 +33,7 @@ def tokenize(
     "Split `text` into words with spaCy's blank English tokenizer."
     return [w.text for w in _tokenizer()(text) if not w.is_space]
 
-# %% ../nbs/00_data.ipynb #e5b09fbd
+# %% ../nbs/00_data.ipynb #823f4807
 SPECIALS = ['START', 'END', 'UNK', 'PAD']
 START, END, UNK, PAD = range(4)
 
@@ -48,13 +48,13 @@ class Vocab:
         self.stoi = {w:i for i,w in enumerate(self.itos)}
         if len(self.stoi) < len(self.itos):
             twice = [w for w,n in Counter(self.itos).items() if n > 1]
-            raise ValueError(f'words: found {twice[:5]} more than once, expected each word once and no special among them')
+            raise ValueError(f'words: found {twice[:5]} more than once, expected each word once, no special')
 
     @classmethod
     def build(cls,
         sentences,     # Lists of words, those of the train split
         min_count=11,  # A word seen less often becomes UNK; 11 is Diffusion-LM's « more than 10 »
-        order='count', # 'count': by falling count, ties by first use; 'first': by first use, as Diffusion-LM numbers them
+        order='count', # 'count': by falling count, ties by first use; 'first': by first use, as Diffusion-LM does
     ):
         "Count the words of `sentences` and keep those seen at least `min_count` times."
         if order not in ('count', 'first'): raise ValueError(f"order: found {order!r}, expected 'count' or 'first'")
@@ -62,8 +62,9 @@ class Vocab:
         counted = seen.items() if order == 'first' else seen.most_common() # and most_common keeps it among equals
         words = [w for w,n in counted if n >= min_count and w not in SPECIALS]
         if not words:
-            raise ValueError(f'no words above min_count: the commonest of {len(seen)} words is seen {max(seen.values(), default=0)} '
-                             f'times, expected at least min_count={min_count}; lower it or give more text')
+            most = max(seen.values(), default=0)
+            raise ValueError(f'no words above min_count: the commonest of {len(seen)} words is seen {most} times, '
+                             f'expected at least min_count={min_count}; lower it or give more text')
         return cls(words)
 
     def __len__(self): return len(self.itos)
@@ -109,7 +110,7 @@ class Vocab:
             raise ValueError(f'{path}: ids jump or repeat, expected each of 0..{len(itos)-1} once')
         return cls(itos[4:])
 
-# %% ../nbs/00_data.ipynb #d50ab48f
+# %% ../nbs/00_data.ipynb #5b27d978
 @contextmanager
 def _whole_file(path):
     "Open a file that appears under `path` only once it is complete."
@@ -120,7 +121,7 @@ def _whole_file(path):
         with part.open('wb') as f: yield f
         os.replace(part, path)
 
-# %% ../nbs/00_data.ipynb #5c518d2a
+# %% ../nbs/00_data.ipynb #43faf6df
 @dataclass
 class Example:
     "One sentence and what is known of it."
@@ -129,7 +130,7 @@ class Example:
     tree: object = None # Its parse, an nltk.Tree
     tags: list = None   # One part of speech a word
 
-# %% ../nbs/00_data.ipynb #27af4510
+# %% ../nbs/00_data.ipynb #6df27ad0
 SPLITS = 'train', 'valid', 'test'
 
 @dataclass(repr=False)
@@ -142,7 +143,8 @@ class Corpus:
     vocab: Vocab # Words and ids
 
     def __repr__(self):
-        return f'Corpus({self.name}: {len(self.train):,} train, {len(self.valid):,} valid, {len(self.test):,} test; {self.vocab})'
+        sizes = ', '.join(f'{len(self.split(split)):,} {split}' for split in SPLITS)
+        return f'Corpus({self.name}: {sizes}; {self.vocab})'
 
     def split(self, split):
         "The examples of the split named 'train', 'valid' or 'test'."
@@ -169,11 +171,11 @@ class Corpus:
         if packing == 'block':
             run = torch.tensor([i for row in rows for i in row])
             N = len(run)//seq_len
-            if not N: raise ValueError(f'seq_len: found {seq_len}, expected at most {len(run)}, the words of {split!r} run together')
+            if not N: raise ValueError(f'seq_len: found {seq_len}, expected at most {len(run)}, all words of {split!r}')
             return run[:N*seq_len].view(N, seq_len)
         if long := self.too_long(split, seq_len):
-            warnings.warn(f'{self.name}: {long:,} of {len(rows):,} {split} sentences are longer than seq_len={seq_len} with START '
-                          'and END; they are cut there and lose their END', stacklevel=2)
+            warnings.warn(f'{self.name}: {long:,} of {len(rows):,} {split} sentences are longer than seq_len={seq_len} '
+                          'with START and END; they are cut there and lose their END', stacklevel=2)
         return torch.tensor([row[:seq_len] + [PAD]*(seq_len-len(row)) for row in rows])
 
     def table(self):
@@ -186,7 +188,7 @@ class Corpus:
                              longest=max(lengths), unk=unk/max(sum(lengths), 1)))
         return pd.DataFrame(rows).set_index('split')
 
-# %% ../nbs/00_data.ipynb #bfe32035
+# %% ../nbs/00_data.ipynb #e379b703
 _ENCODING_ONLY = ftfy.TextFixerConfig(replace_lossy_sequences=False, restore_byte_a0=False, fix_c1_controls=False)
 _LOST = re.compile(r'\ufffd|[ÃÂ]\?|â€\?')
 
@@ -210,7 +212,7 @@ def _repair_counted(text, tally):
     tally['lost'] += lost_bytes(fixed)
     return fixed
 
-# %% ../nbs/00_data.ipynb #33c4a5a9
+# %% ../nbs/00_data.ipynb #d2acc557
 MAX_LINE = 1_000_000 # bytes: no sentence comes near, and a file without line ends must not fill the memory
 
 def _lines(path, keep_bom=False):
@@ -222,18 +224,21 @@ def _lines(path, keep_bom=False):
         with path.open('rb') as f:
             for n,raw in enumerate(iter(lambda: f.readline(MAX_LINE+1), b''), 1):
                 where = f'{path}, line {n}'
-                if len(raw) > MAX_LINE: raise ValueError(f'{where}: longer than {MAX_LINE:,} bytes, expected a sentence a line')
-                if b'\0' in raw: raise ValueError(f'{where}: found a NUL byte, expected text; is the file binary, or UTF-16?')
+                if len(raw) > MAX_LINE:
+                    raise ValueError(f'{where}: longer than {MAX_LINE:,} bytes, expected a sentence a line')
+                if b'\0' in raw:
+                    raise ValueError(f'{where}: found a NUL byte, expected text; is the file binary, or UTF-16?')
                 try: yield n,raw.decode('utf-8' if n > 1 or keep_bom else 'utf-8-sig')
                 except UnicodeDecodeError as e:
-                    raise ValueError(f'{where}: byte 0x{e.object[e.start]:02x} at {e.start+1} is not UTF-8, expected UTF-8 text') from None
+                    byte = f'byte 0x{e.object[e.start]:02x} in column {e.start+1}'
+                    raise ValueError(f'{where}: {byte} is not UTF-8, expected UTF-8 text') from None
     return read()
 
-# %% ../nbs/00_data.ipynb #41f7a9bc
+# %% ../nbs/00_data.ipynb #45686b0d
 def _warn_repairs(where, tally):
     if not any(tally.values()): return
-    warnings.warn(f"{where}: {tally['repaired']:,} texts were UTF-8 read as Latin-1 or CP1252 and are repaired; {tally['lost']:,} places "
-                  "lost a byte to ? or U+FFFD and stay as they are", stacklevel=3)
+    warnings.warn(f"{where}: {tally['repaired']:,} texts were UTF-8 read as Latin-1 or CP1252 and are repaired; "
+                  f"{tally['lost']:,} places lost a byte to ? or U+FFFD and stay as they are", stacklevel=3)
 
 def load_lines(
     train,        # Text file, a sentence a line
@@ -253,13 +258,16 @@ def load_lines(
         return examples
     splits = [read(path) if path else [] for path in (train, valid, test)]
     if not valid:
-        if len(splits[0]) < 20: raise ValueError(f'{train}: {len(splits[0])} sentences, expected at least 20 to hold out every 20th; or name valid=')
+        if len(splits[0]) < 20:
+            raise ValueError(f'{train}: {len(splits[0])} sentences, expected at least 20 to hold out every 20th; '
+                             'or name valid=')
         splits[:2] = [ex for i,ex in enumerate(splits[0]) if i%20 != 19],splits[0][19::20]
     return Corpus(Path(train).stem, *splits, Vocab.build((ex.words for ex in splits[0]), min_count))
 
-# %% ../nbs/00_data.ipynb #e526cb98
+# %% ../nbs/00_data.ipynb #b7251410
 FIELDS = ['name', 'type', 'food', 'price', 'rating', 'area', 'family friendly', 'near']
-_SPELLINGS = {'eattype': 'type', 'pricerange': 'price', 'customer rating': 'rating', 'familyfriendly': 'family friendly'}
+_SPELLINGS = {'eattype': 'type', 'pricerange': 'price', 'customer rating': 'rating',
+              'familyfriendly': 'family friendly'}
 
 @lru_cache(maxsize=10_000) # few values, many sentences
 def _spaced(value): return ' '.join(tokenize(value))
@@ -270,10 +278,12 @@ def parse_fields(
     "Read a meaning representation in either layout; `ValueError` on unbalanced brackets or an unknown field."
     if '[' in mr or ']' in mr:
         pairs = re.findall(r'([^\[\],]+)\[([^\[\]]*)\]', mr)
-        if not mr.count('[') == mr.count(']') == len(pairs): raise ValueError(f'unbalanced brackets in {mr!r}, expected field[value], ...')
+        if not mr.count('[') == mr.count(']') == len(pairs):
+            raise ValueError(f'unbalanced brackets in {mr!r}, expected field[value], ...')
     else:
         pairs = [part.split(':', 1) for part in mr.split('|')]
-        if min(map(len, pairs)) < 2: raise ValueError(f"no value in {mr!r}, expected field[value], ... or field : value | ...")
+        if min(map(len, pairs)) < 2:
+            raise ValueError(f"no value in {mr!r}, expected field[value], ... or field : value | ...")
     fields = {}
     for key,value in pairs:
         key = key.strip().lower()
@@ -282,7 +292,7 @@ def parse_fields(
         fields[key] = _spaced(value)
     return fields
 
-# %% ../nbs/00_data.ipynb #14a85097
+# %% ../nbs/00_data.ipynb #337ac1a6
 E2E_CSV = dict(train='trainset.csv', valid='devset.csv', test='testset_w_refs.csv')
 _COLUMNS = [('mr', 'ref'), ('meaning_representation', 'human_reference')]
 _HUB_SPLITS = dict(train=['train'], valid=['validation', 'valid', 'dev'], test=['test'])
@@ -306,7 +316,8 @@ def _csv_rows(path):
         mr,ref = map(header.index, _columns(header, f'{path}, line 1'))
         for row in filter(None, rows):
             if len(row) != len(header):
-                raise ValueError(f"{path}, line {rows.line_num}: found {len(row)} columns, expected {len(header)} ({','.join(header)})")
+                raise ValueError(f"{path}, line {rows.line_num}: found {len(row)} columns, "
+                                 f"expected {len(header)} ({','.join(header)})")
             yield rows.line_num,row[mr],row[ref]
     except csv.Error as e:
         raise ValueError(f'{path}, line {rows.line_num}: {e}, expected CSV; is a quote left open above?') from None
@@ -329,7 +340,7 @@ def _examples(rows, where, words, fix):
     _warn_repairs(Path(where).name, tally)
     return examples
 
-# %% ../nbs/00_data.ipynb #4e2ce8c7
+# %% ../nbs/00_data.ipynb #ec75a8ee
 E2E_URL = 'https://github.com/tuetschek/e2e-dataset/releases/download/v1.0.0/e2e-dataset.zip'
 E2E_SHA256 = {'trainset.csv':       'f27d48df45815288ab15619d47a79028c300fbb7f42e373668aba0b98c1d57c6',
               'devset.csv':         'fc26b78cdb849c80545f513b223d1e051138b43882eeb79e3eb153e689c864f9',
@@ -337,7 +348,8 @@ E2E_SHA256 = {'trainset.csv':       'f27d48df45815288ab15619d47a79028c300fbb7f42
 
 def _check_sum(data, expected, where):
     found = hashlib.sha256(data).hexdigest()
-    if found != expected: raise ValueError(f'{where}: SHA-256 is {found}, expected {expected}; delete it and fetch it again')
+    if found != expected:
+        raise ValueError(f'{where}: SHA-256 is {found}, expected {expected}; delete it and fetch it again')
 
 def _e2e_cache(): return cached_assets_path('diffusion_anchor', namespace='e2e')
 
@@ -346,7 +358,7 @@ def download_e2e(
     url=E2E_URL,        # Zip of the release, or of a mirror
     sums=E2E_SHA256,    # File name -> SHA-256
 )->Path:                # The folder
-    "Fetch the E2E release unless it is there; a file that is unsafe or has a wrong sum is a `ValueError` and is not kept."
+    "Fetch the E2E release unless it is there; `ValueError` on a wrong sum or an unsafe zip, and nothing is kept."
     folder = Path(folder or _e2e_cache())
     if all((folder/name).exists() for name in sums):
         for name,expected in sums.items(): _check_sum((folder/name).read_bytes(), expected, folder/name)
@@ -355,14 +367,17 @@ def download_e2e(
         path = Path(tmp)/'e2e.zip'
         with urllib.request.urlopen(url, timeout=60) as response, path.open('wb') as f:
             size = int(response.headers.get('Content-Length') or 0)
-            with tqdm.wrapattr(response, 'read', total=size or None, desc='E2E') as bar: shutil.copyfileobj(bar, f)
-        if not zipfile.is_zipfile(path): raise ValueError(f'{url}: found {path.stat().st_size:,} bytes, expected {size:,} of a zip file')
+            with tqdm.wrapattr(response, 'read', total=size or None, desc='E2E', delay=1) as bar:
+                shutil.copyfileobj(bar, f)
+        if not zipfile.is_zipfile(path):
+            raise ValueError(f'{url}: found {path.stat().st_size:,} bytes, expected {size:,} of a zip file')
         with zipfile.ZipFile(path) as z:
             for name in z.namelist():
                 if PurePosixPath(name).is_absolute() or '..' in name or '\\' in name or ':' in name:
                     raise ValueError(f'{url}: member {name!r} points out of its folder, expected relative paths')
             files = {name: next((m for m in z.namelist() if PurePosixPath(m).name == name), None) for name in sums}
-            if None in files.values(): raise ValueError(f"{url}: holds {', '.join(z.namelist())}, expected {', '.join(sums)}")
+            if None in files.values():
+                raise ValueError(f"{url}: holds {', '.join(z.namelist())}, expected {', '.join(sums)}")
             files = {name: z.read(member) for name,member in files.items()}
     for name,data in files.items(): _check_sum(data, sums[name], f'{name} of {url}')
     for name,data in files.items():
@@ -382,15 +397,15 @@ def _e2e_or_hub(folder, url):
     raise OSError(f'E2E cannot be downloaded ({release}; Hub: {hub}): fetch {E2E_URL} elsewhere and unpack '
                   f"{', '.join(E2E_CSV.values())} into {folder or _e2e_cache()}, or set E2E_DIR to their folder")
 
-# %% ../nbs/00_data.ipynb #4a08b663
+# %% ../nbs/00_data.ipynb #8b62a833
 def _e2e_files(folder):
     "The three files of a folder; the tokenised ones win where both layouts are complete enough to train on."
     if not folder.is_dir(): raise FileNotFoundError(f'{folder}: no such folder, expected one with the E2E files')
     src1 = {split: f'src1_{split}.txt' for split in SPLITS}
     names = src1 if (folder/src1['train']).exists() else E2E_CSV
     missing = [name for name in names.values() if not (folder/name).exists()]
-    if missing: raise FileNotFoundError(f"{folder}: {', '.join(missing)} not found, expected {', '.join(E2E_CSV.values())} "
-                                        f"or {', '.join(src1.values())}")
+    if missing: raise FileNotFoundError(f"{folder}: {', '.join(missing)} not found, "
+                                        f"expected {', '.join(E2E_CSV.values())} or {', '.join(src1.values())}")
     return {split: folder/name for split,name in names.items()}
 
 def load_e2e(
@@ -413,10 +428,13 @@ def load_e2e(
             else:
                 words = (lambda text: [w.text for w in _tokenizer()(text + '\n')]) if newline else str.split
                 splits.append(_examples(_src1_rows(file), file, words, fix))
-    return Corpus('e2e', *splits, Vocab.build((ex.words for ex in splits[0]), min_count, 'first' if newline else 'count'))
+    vocab = Vocab.build((ex.words for ex in splits[0]), min_count, 'first' if newline else 'count')
+    return Corpus('e2e', *splits, vocab)
 
-# %% ../nbs/00_data.ipynb #ada48789
+# %% ../nbs/00_data.ipynb #b71d152e
 TEXT_SUFFIXES = ['.txt', '.csv', '.tsv', '.json', '.jsonl']
+
+def _visible(word): return repr(word.strip())[1:-1] # control characters as \x83: they upset terminals
 
 def repair_file(
     path,          # Text file, UTF-8
@@ -440,12 +458,10 @@ def repair_file(
             backup = path.with_name(path.name + '.bak')
             if backup.exists(): raise FileExistsError(f'{path}: {backup.name} exists already, move it away first')
             shutil.copymode(path, part)
-            os.replace(shutil.copy2(path, part.with_suffix('.bak')), backup)
+            os.replace(shutil.copy2(path, Path(tmp)/'original'), backup)
             os.replace(part, path)
-    common = '; '.join(f'{ascii_view(a)} → {ascii_view(b)} ×{k}' for (a,b),k in changes.most_common(3))
+    common = '; '.join(f'{_visible(a)} → {_visible(b)} ×{k}' for (a,b),k in changes.most_common(3))
     return dict(file=path.name, lines=n, repaired=tally['repaired'], lost=tally['lost'], changes=common, error='')
-
-def ascii_view(word): return repr(word.strip())[1:-1] # control characters as \x83: they upset terminals
 
 def repair_files(
     path,          # File, or folder whose text files (`TEXT_SUFFIXES`) are taken at any depth, hidden ones aside
@@ -453,12 +469,15 @@ def repair_files(
 ):                 # DataFrame, one row a file; the column `error` tells why a file was left alone
     "Repair a file or a folder; a file that cannot be repaired does not stop the others."
     path = Path(path)
-    files = [path] if not path.is_dir() else sorted(f for f in path.rglob('*') if f.suffix in TEXT_SUFFIXES and f.is_file()
-        and not any(part.startswith('.') for part in f.relative_to(path).parts))
+    hidden = lambda f: any(part.startswith('.') for part in f.relative_to(path).parts)
+    files = [path]
+    if path.is_dir():
+        files = sorted(f for f in path.rglob('*') if f.suffix in TEXT_SUFFIXES and f.is_file() and not hidden(f))
     rows = []
     for file in files:
         try: rows.append(repair_file(file, dry_run))
-        except (OSError, ValueError) as e: rows.append(dict(file=file.name, lines=0, repaired=0, lost=0, changes='', error=str(e)))
+        except (OSError, ValueError) as e:
+            rows.append(dict(file=file.name, lines=0, repaired=0, lost=0, changes='', error=str(e)))
     return pd.DataFrame(rows, columns=['file', 'lines', 'repaired', 'lost', 'changes', 'error'])
 
 @call_parse

@@ -7,7 +7,7 @@ __all__ = ['DEFINITIONS', 'word_tokenizer', 'teacher_config', 'Teacher', 'Scores
            'length_distance', 'bigram_divergence', 'slot_coverage', 'evaluate_texts', 'bigram_texts', 'corrupt',
            'peers', 'fluency_table']
 
-# %% ../nbs/07_fluency.ipynb #8a162af7
+# %% ../nbs/07_fluency.ipynb #ddf2e13a
 import math, random, warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ from transformers.trainer_callback import PrinterCallback
 from .data import Corpus, Vocab, SPECIALS, START, END, UNK, PAD
 from .train import pick_precision
 
-# %% ../nbs/07_fluency.ipynb #6b43ecba
+# %% ../nbs/07_fluency.ipynb #8027e024
 def word_tokenizer(
     vocab:Vocab,       # whose ids are kept
 ) -> PreTrainedTokenizerFast:
@@ -42,10 +42,13 @@ def word_tokenizer(
     special = [AddedToken(name, single_word=True) for name in SPECIALS] # single_word: no PAD inside PADDINGTON
     return PreTrainedTokenizerFast(tokenizer_object=words, **dict(zip(('bos_token', 'eos_token', 'unk_token', 'pad_token'), special)))
 
-def _text(sentence): return sentence if isinstance(sentence, str) else ' '.join(sentence)
+def _text(sentence):
+    if isinstance(sentence, str): return sentence
+    if isinstance(sentence, (list, tuple)): return ' '.join(sentence)
+    raise ValueError(f"texts: found {sentence!r:.60}, expected strings or lists of words")
 def _words(sentence): return [w for w in sentence.split(' ') if w] if isinstance(sentence, str) else list(sentence)
 
-# %% ../nbs/07_fluency.ipynb #0345391b
+# %% ../nbs/07_fluency.ipynb #93ccf9a0
 def teacher_config(
     corpus:Corpus,   # gives the vocabulary, the longest sentence and the amount of text
 ) -> GPT2Config:
@@ -97,6 +100,9 @@ class Teacher:
         if not texts: return []
         return [[self.start, *ids, self.end] for ids in self.tokenizer([_text(t) for t in texts], add_special_tokens=False, verbose=False).input_ids]
 
+    def _inputs(self, rows): # padded ids and what is not padding [B, L]
+        return _pad(rows, self.end).to(self.model.device), _pad([[1]*len(row) for row in rows], 0).to(self.model.device)
+
     def save(self,
         directory, # made if it is not there
     ) -> Path:
@@ -114,7 +120,7 @@ class Teacher:
         history = Path(source)/'history.json'
         return cls(model, tokenizer, pd.read_json(history, orient='split').rename_axis('epoch') if history.exists() else None)
 
-# %% ../nbs/07_fluency.ipynb #a98fc3d0
+# %% ../nbs/07_fluency.ipynb #09c6e089
 def _pad(rows, pad): # on the right: a causal model never looks there
     return torch.tensor([row + [pad]*(max(map(len, rows)) - len(row)) for row in rows])
 
@@ -139,7 +145,7 @@ def _fit(self:Teacher, corpus, patience, epochs, lr, batch_size, seed, progress)
                           callbacks=[EarlyStoppingCallback(patience)])
         trainer.remove_callback(PrinterCallback)
         trainer.train()
-    self.model.eval()
+        self.model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False).eval() # or it would go on scoring in bfloat16
     logs = trainer.state.log_history
     history = pd.DataFrame(dict(train=[r['loss'] for r in logs if 'loss' in r], valid=[r['eval_loss'] for r in logs if 'eval_loss' in r]))
     history.index = pd.RangeIndex(1, len(history) + 1, name='epoch')
@@ -186,13 +192,12 @@ def plot_history(self:Teacher,
     ax.set(xlabel='epoch', ylabel='nats a token'); ax.legend()
     return ax
 
-# %% ../nbs/07_fluency.ipynb #b68356e0
+# %% ../nbs/07_fluency.ipynb #8361d308
 @patch
 @torch.no_grad()
 def _token_log_probs(self:Teacher, rows):
     "log p of each token after the first, given those before it; a row of zeros after its end [B, L-1]."
-    device = self.model.device
-    ids, is_token = _pad(rows, self.end).to(device), _pad([[1]*len(r) for r in rows], 0).to(device)
+    ids, is_token = self._inputs(rows)
     logits = self.model(input_ids=ids, attention_mask=is_token).logits[:, :-1].float()
     return -F.cross_entropy(logits.transpose(1, 2), ids[:, 1:], reduction='none') * is_token[:, 1:]
 
@@ -217,7 +222,7 @@ def score(self:Teacher,
     return Scores(pd.DataFrame(dict(text=texts, nll=nll, tokens=[min(len(r), self.context) - 1 for r in rows], words=[len(_words(t)) for t in texts],
                                     unk=[r.count(unk) for r in rows], blank=blank, cut=cut)))
 
-# %% ../nbs/07_fluency.ipynb #15b77a76
+# %% ../nbs/07_fluency.ipynb #49d7a620
 DEFINITIONS = { # arrays over sentences: nats s, tokens n, words w; the mean is over the last axis
     'nll_token':    lambda s, n, w, axis=-1: s.sum(axis) / n.sum(axis),
     'nll_sentence': lambda s, n, w, axis=-1: (s/n).mean(axis),
@@ -262,7 +267,7 @@ class Scores:
         "Texts, blank ones, cut ones, and the share of words that are UNK."
         return dict(texts=len(self.rows), blank=int(self.rows.blank.sum()), cut=int(self.rows.cut.sum()), unk=float(self.rows.unk.sum()/max(self.rows.words.sum(), 1)))
 
-# %% ../nbs/07_fluency.ipynb #f3519bf1
+# %% ../nbs/07_fluency.ipynb #ea8efc52
 @patch
 @torch.no_grad()
 def next_log_probs(self:Teacher,
@@ -272,7 +277,7 @@ def next_log_probs(self:Teacher,
     rows = [list(map(int, row)) for row in prefix_ids]
     if not rows or not min(map(len, rows)): raise ValueError("next_log_probs: found an empty prefix, expected at least START in each row")
     if (longest := max(map(len, rows))) > self.context: raise ValueError(f"next_log_probs: a prefix has {longest} ids, expected at most {self.context}")
-    ids, is_token = _pad(rows, self.end).to(self.model.device), _pad([[1]*len(r) for r in rows], 0).to(self.model.device)
+    ids, is_token = self._inputs(rows)
     hidden = self.model.base_model(input_ids=ids, attention_mask=is_token)[0]
     last = hidden[torch.arange(len(rows)), is_token.sum(1) - 1]    # the vocabulary's matrix is applied to this place alone
     return self.model.get_output_embeddings()(last).float().log_softmax(-1)
@@ -299,7 +304,7 @@ def sample(self:Teacher,
                 texts.append(' '.join(self.tokenizer.convert_ids_to_tokens(row)) if self.by_word else self.tokenizer.decode(row))
     return texts
 
-# %% ../nbs/07_fluency.ipynb #79ef27ec
+# %% ../nbs/07_fluency.ipynb #7e8bfc35
 def distinct_n(
     texts:Sequence, # strings, or lists of words
     n:int=2,        # words in an n-gram
@@ -351,7 +356,7 @@ def slot_coverage(
     text = ' \n '.join(map(_text, texts))
     return float(np.mean([f' {v} ' in f' {text} ' for v in values])) if values else math.nan
 
-# %% ../nbs/07_fluency.ipynb #1d19569c
+# %% ../nbs/07_fluency.ipynb #330f70d4
 def evaluate_texts(
     texts:Sequence,       # strings, or lists of words
     corpus:Corpus,        # what they should be like
@@ -379,7 +384,7 @@ def evaluate_texts(
                     bigram_divergence=bigram_divergence(written, reference), slot_coverage=slot_coverage(written, corpus))
     return pd.Series(row, name=name, dtype=float)
 
-# %% ../nbs/07_fluency.ipynb #2a1589cb
+# %% ../nbs/07_fluency.ipynb #f2f2c87e
 def bigram_texts(
     sentences:Sequence, # to count on: strings, or lists of words
     n:int,              # texts
@@ -407,11 +412,12 @@ def corrupt(
     if kind not in (None, *_DAMAGE): raise ValueError(f"corrupt: kind={kind!r}, expected one of {_DAMAGE}")
     rng, words = rng or random.Random(0), list(_words(sentence))
     for _ in range(times):
-        what, i = kind or rng.choice(_DAMAGE), rng.randrange(max(len(words) - 1, 1))
+        if not words: break
+        what = kind or rng.choice(_DAMAGE)
+        i = rng.randrange(max(len(words) - (what == 'swap'), 1))
         if what == 'swap': words[i:i+2] = words[i:i+2][::-1]
         elif what == 'drop': del words[i]
         else: words.insert(i, words[i])
-        if not words: break
     return ' '.join(words)
 _DAMAGE = ('swap', 'drop', 'duplicate')
 
