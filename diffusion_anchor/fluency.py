@@ -7,7 +7,7 @@ __all__ = ['DEFINITIONS', 'word_tokenizer', 'teacher_config', 'Teacher', 'Scores
            'length_distance', 'bigram_divergence', 'slot_coverage', 'evaluate_texts', 'bigram_texts', 'corrupt',
            'peers', 'fluency_table']
 
-# %% ../nbs/07_fluency.ipynb #ddf2e13a
+# %% ../nbs/07_fluency.ipynb #bf809a05
 import math, random, warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -26,13 +26,14 @@ from tokenizers.pre_tokenizers import Split
 from fastcore.basics import patch
 from tqdm.auto import tqdm
 from transformers.utils import logging as transformers_logging
+from huggingface_hub.utils import logging as hub_logging
 from transformers import (AutoModelForCausalLM, AutoTokenizer, EarlyStoppingCallback, GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast,
                           Trainer, TrainingArguments)
 from transformers.trainer_callback import PrinterCallback
 from .data import Corpus, Vocab, SPECIALS, START, END, UNK, PAD
 from .train import pick_precision
 
-# %% ../nbs/07_fluency.ipynb #8027e024
+# %% ../nbs/07_fluency.ipynb #0056a65a
 def word_tokenizer(
     vocab:Vocab,       # whose ids are kept
 ) -> PreTrainedTokenizerFast:
@@ -48,7 +49,7 @@ def _text(sentence):
     raise ValueError(f"texts: found {sentence!r:.60}, expected strings or lists of words")
 def _words(sentence): return [w for w in sentence.split(' ') if w] if isinstance(sentence, str) else list(sentence)
 
-# %% ../nbs/07_fluency.ipynb #93ccf9a0
+# %% ../nbs/07_fluency.ipynb #e8f3518f
 def teacher_config(
     corpus:Corpus,   # gives the vocabulary, the longest sentence and the amount of text
 ) -> GPT2Config:
@@ -61,10 +62,13 @@ def teacher_config(
 @contextmanager
 def _quiet():
     "No bars and no notes of transformers about files it reads and writes."
-    level = transformers_logging.get_verbosity()
-    transformers_logging.set_verbosity_error(); transformers_logging.disable_progress_bar()
+    levels = [(log, log.get_verbosity()) for log in (transformers_logging, hub_logging)]
+    for log, _ in levels: log.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
     try: yield
-    finally: transformers_logging.set_verbosity(level); transformers_logging.enable_progress_bar()
+    finally:
+        for log, level in levels: log.set_verbosity(level)
+        transformers_logging.enable_progress_bar()
 
 def _open(source):
     "Model and tokenizer of a directory or a Hub id."
@@ -120,7 +124,7 @@ class Teacher:
         history = Path(source)/'history.json'
         return cls(model, tokenizer, pd.read_json(history, orient='split').rename_axis('epoch') if history.exists() else None)
 
-# %% ../nbs/07_fluency.ipynb #09c6e089
+# %% ../nbs/07_fluency.ipynb #5cf32fa3
 def _pad(rows, pad): # on the right: a causal model never looks there
     return torch.tensor([row + [pad]*(max(map(len, rows)) - len(row)) for row in rows])
 
@@ -136,7 +140,7 @@ def _fit(self:Teacher, corpus, patience, epochs, lr, batch_size, seed, progress)
     precision = pick_precision('auto', device)
     with TemporaryDirectory() as folder, _quiet():
         args = TrainingArguments(
-            folder, num_train_epochs=epochs, learning_rate=lr, per_device_train_batch_size=batch_size, per_device_eval_batch_size=256,
+            folder, num_train_epochs=epochs, learning_rate=lr, per_device_train_batch_size=batch_size, per_device_eval_batch_size=batch_size,
             warmup_steps=min(50, epochs*len(rows['train'])//batch_size//10), weight_decay=0.01, seed=seed, use_cpu=device.type == 'cpu', bf16=precision == 'bf16',
             fp16=precision == 'fp16', eval_strategy='epoch', save_strategy='epoch', logging_strategy='epoch', save_only_model=True, save_total_limit=1,
             load_best_model_at_end=True, metric_for_best_model='eval_loss', report_to='none', disable_tqdm=not progress,
@@ -192,7 +196,7 @@ def plot_history(self:Teacher,
     ax.set(xlabel='epoch', ylabel='nats a token'); ax.legend()
     return ax
 
-# %% ../nbs/07_fluency.ipynb #8361d308
+# %% ../nbs/07_fluency.ipynb #8a6f0243
 @patch
 @torch.no_grad()
 def _token_log_probs(self:Teacher, rows):
@@ -210,19 +214,20 @@ def score(self:Teacher,
     "Negative log-likelihood of each text."
     if isinstance(texts, str) or not len(texts): raise ValueError(f"score: texts={texts!r:.60}, expected a list of at least one text")
     texts = [_text(t) for t in texts]
-    rows = self.encode(texts)
+    whole = self.encode(texts)
+    rows = [row[:self.context] for row in whole]
     blank = [not t.strip() for t in texts]
-    cut = [len(r) > self.context for r in rows]
     nll = np.full(len(texts), np.nan)
     by_length = sorted((i for i in range(len(texts)) if not blank[i]), key=lambda i: len(rows[i])) # little padding
     for first in tqdm(range(0, len(by_length), batch_size), desc='scoring', disable=not progress):
         batch = by_length[first:first + batch_size]
-        nll[batch] = -self._token_log_probs([rows[i][:self.context] for i in batch]).sum(1).double().cpu().numpy()
+        nll[batch] = -self._token_log_probs([rows[i] for i in batch]).sum(1).double().cpu().numpy()
     unk = self.tokenizer.unk_token_id if self.tokenizer.unk_token_id != self.end else None
-    return Scores(pd.DataFrame(dict(text=texts, nll=nll, tokens=[min(len(r), self.context) - 1 for r in rows], words=[len(_words(t)) for t in texts],
-                                    unk=[r.count(unk) for r in rows], blank=blank, cut=cut)))
+    return Scores(pd.DataFrame(dict(
+        text=texts, nll=nll, tokens=[len(row) - 1 for row in rows], words=[len(_words(t))*len(row)//len(all_) for t, row, all_ in zip(texts, rows, whole)],
+        unk=[row.count(unk) for row in rows], blank=blank, cut=[len(row) < len(all_) for row, all_ in zip(rows, whole)])))
 
-# %% ../nbs/07_fluency.ipynb #49d7a620
+# %% ../nbs/07_fluency.ipynb #6a71eb74
 DEFINITIONS = { # arrays over sentences: nats s, tokens n, words w; the mean is over the last axis
     'nll_token':    lambda s, n, w, axis=-1: s.sum(axis) / n.sum(axis),
     'nll_sentence': lambda s, n, w, axis=-1: (s/n).mean(axis),
@@ -234,7 +239,7 @@ DEFINITIONS = { # arrays over sentences: nats s, tokens n, words w; the mean is 
 
 @dataclass
 class Scores:
-    "What `Teacher.score` returns: `rows` has text, nll (nats, a sum), tokens (END counted), words, unk, blank, cut for each text."
+    "What `Teacher.score` returns. `rows` has for each text: nll (nats, a sum), tokens (END counted), words and unk of what was scored, blank, cut."
     rows:pd.DataFrame
 
     def __getattr__(self, name): # .nll_token, .lm_score …
@@ -267,7 +272,7 @@ class Scores:
         "Texts, blank ones, cut ones, and the share of words that are UNK."
         return dict(texts=len(self.rows), blank=int(self.rows.blank.sum()), cut=int(self.rows.cut.sum()), unk=float(self.rows.unk.sum()/max(self.rows.words.sum(), 1)))
 
-# %% ../nbs/07_fluency.ipynb #ea8efc52
+# %% ../nbs/07_fluency.ipynb #c2fa013e
 @patch
 @torch.no_grad()
 def next_log_probs(self:Teacher,
@@ -304,7 +309,7 @@ def sample(self:Teacher,
                 texts.append(' '.join(self.tokenizer.convert_ids_to_tokens(row)) if self.by_word else self.tokenizer.decode(row))
     return texts
 
-# %% ../nbs/07_fluency.ipynb #7e8bfc35
+# %% ../nbs/07_fluency.ipynb #fc7fd17e
 def distinct_n(
     texts:Sequence, # strings, or lists of words
     n:int=2,        # words in an n-gram
@@ -351,12 +356,12 @@ def slot_coverage(
     texts:Sequence, # strings, or lists of words
     corpus:Corpus,  # whose training fields are looked for
 ) -> float:         # nan where the corpus has no fields
-    "Share of the training split's field values that the texts spell out, yes and no aside."
-    values = {v for ex in corpus.train for v in (ex.fields or {}).values()} - {'yes', 'no', ''}
+    "Share of the field values that training sentences spell out (yes and no aside) which these texts spell out too."
+    values = {v for ex in corpus.train for v in (ex.fields or {}).values() if f' {v} ' in f" {' '.join(ex.words)} "} - {'yes', 'no', ''}
     text = ' \n '.join(map(_text, texts))
     return float(np.mean([f' {v} ' in f' {text} ' for v in values])) if values else math.nan
 
-# %% ../nbs/07_fluency.ipynb #330f70d4
+# %% ../nbs/07_fluency.ipynb #aac1eb40
 def evaluate_texts(
     texts:Sequence,       # strings, or lists of words
     corpus:Corpus,        # what they should be like
@@ -384,7 +389,7 @@ def evaluate_texts(
                     bigram_divergence=bigram_divergence(written, reference), slot_coverage=slot_coverage(written, corpus))
     return pd.Series(row, name=name, dtype=float)
 
-# %% ../nbs/07_fluency.ipynb #f2f2c87e
+# %% ../nbs/07_fluency.ipynb #03035bbd
 def bigram_texts(
     sentences:Sequence, # to count on: strings, or lists of words
     n:int,              # texts
@@ -428,8 +433,8 @@ def peers(
     seed:int=0,           # of all draws
 ) -> dict:                # name -> texts
     "The texts that every table of fluency needs beside a model's own."
-    real = [' '.join(ex.words) for ex in (corpus.test or corpus.valid)[:n]]
-    rng = random.Random(seed)
+    rng, pool = random.Random(seed), corpus.test or corpus.valid
+    real = [' '.join(ex.words) for ex in rng.sample(pool, min(n, len(pool)))] # at random: E2E's test split is sorted by restaurant
     rows = {'held-out text': real, 'held-out, 1 damage': [corrupt(t, 1, rng) for t in real], 'held-out, 3 damages': [corrupt(t, 3, rng) for t in real],
             'bigram model': bigram_texts([ex.words for ex in corpus.train], n, seed)}
     return rows | ({} if teacher is None else {'autoregressive peer': teacher.sample(n, seed)})

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['PRESETS', 'TERMS', 'TrainConfig', 'draw_times', 'pick_precision', 'make_optimizers', 'lr_factor', 'update_ema',
-           'batch_of', 'by_quarter', 'validate', 'environment', 'Run', 'fit']
+           'batch_of', 'by_quarter', 'validate', 'environment', 'Run', 'fit', 'open_corpus', 'anchor_fit']
 
-# %% ../nbs/04_train.ipynb #60fd5712
-import json, math, os, platform, shutil, time
+# %% ../nbs/04_train.ipynb #6cc9142c
+import copy, json, math, os, platform, shutil, time
 from dataclasses import asdict, dataclass, field, fields, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +20,7 @@ from .grammar import RestaurantGrammar
 from .losses import Anchor, diffusion_loss, nll_bound
 from .model import DiffusionLM, DiffusionLMConfig
 
-# %% ../nbs/04_train.ipynb #d64ec302
+# %% ../nbs/04_train.ipynb #0f920103
 @dataclass
 class TrainConfig:
     "Everything that decides a training run, besides its corpus."
@@ -52,6 +52,8 @@ class TrainConfig:
         for name, known in (('optimizer', ('adamw', 'muon')), ('packing', ('pad', 'block')), ('times', ('uniform', 'stratified', 'noisy')),
                             ('precision', ('auto', 'fp32', 'bf16', 'fp16'))):
             if getattr(self, name) not in known: refuse(name, f'one of {known}')
+        for name in ('eval_every', 'save_every'):
+            if getattr(self, name) % self.log_every: refuse(name, f'a multiple of log_every={self.log_every}')
         if not self.lr > 0: refuse('lr', 'more than 0')
         if not 0 <= self.ema < 1: refuse('ema', '0 <= ema < 1')
         if not 0 <= self.warmup < self.steps: refuse('warmup', f'less than steps={self.steps}')
@@ -78,7 +80,7 @@ class TrainConfig:
         if self.anchor is not None: out['anchor'] = {**vars(self.anchor), **({'weight': repr(self.anchor.weight)} if callable(self.anchor.weight) else {})}
         return out
 
-# %% ../nbs/04_train.ipynb #c10e57b9
+# %% ../nbs/04_train.ipynb #2fd8f5f9
 _PAPER = dict(steps=200_000, log_every=200, eval_every=5_000, save_every=10_000)
 _SMALL = dict(optimizer='muon', lr=5e-3, muon_lr=0.02, ema=0.999, times='noisy', warmup=50)
 PRESETS = {
@@ -89,11 +91,11 @@ PRESETS = {
     'rtx3050':     _PAPER | dict(precision='bf16', micro_batch=16),
     'e2e-cpu':     _SMALL | dict(steps=9_000, eval_every=1_000, lr=3e-3,
                                  model=dict(hidden=256, layers=4, heads=4, dropout=0., self_condition=True)),
-    'toy':         _SMALL | dict(steps=1_500, model=dict(seq_len=36, hidden=128, layers=3, heads=4, dropout=0., self_condition=True)),
-    'quick':       _SMALL | dict(steps=150, eval_every=150, model=dict(seq_len=36, hidden=96, layers=2, heads=4, dropout=0., self_condition=True)),
+    'toy':         _SMALL | dict(steps=1_500, model=dict(seq_len=37, hidden=128, layers=3, heads=4, dropout=0., self_condition=True)),
+    'quick':       _SMALL | dict(steps=150, log_every=50, eval_every=150, warmup=20, model=dict(seq_len=37, hidden=96, layers=2, heads=4, dropout=0., self_condition=True)),
 }
 
-# %% ../nbs/04_train.ipynb #f37ffe91
+# %% ../nbs/04_train.ipynb #5fb18030
 def draw_times(
     n:int,       # sentences
     steps:int,   # T of the schedule
@@ -105,7 +107,7 @@ def draw_times(
     if how == 'noisy': u = ((1 + 8*u).sqrt() - 1) / 2   # inverts the distribution u(1+u)/2 of a density rising 0.5 → 1.5
     return (u * steps).long().clamp_max(steps - 1)
 
-# %% ../nbs/04_train.ipynb #4a3aef01
+# %% ../nbs/04_train.ipynb #7c9a423c
 def pick_precision(
     wish:str,  # 'auto', 'fp32', 'bf16' or 'fp16'
     device:torch.device, # where the model is
@@ -120,13 +122,11 @@ def make_optimizers(
     config:TrainConfig, # optimizer, lr, muon_lr, weight_decay
 ) -> list:
     "AdamW for all, or Muon for the matrices of the encoder and AdamW for the rest."
-    fused = model.device.type == 'cuda'
-    if config.optimizer == 'adamw':
-        return [torch.optim.AdamW(model.parameters(), lr=config.lr, weight_decay=config.weight_decay, fused=fused)]
+    adamw = lambda params: torch.optim.AdamW(params, lr=config.lr, weight_decay=config.weight_decay, fused=model.device.type == 'cuda')
+    if config.optimizer == 'adamw': return [adamw(model.parameters())]
     matrices = [p for p in model.input_transformers.parameters() if p.dim() == 2]
     others = [p for p in model.parameters() if not any(p is m for m in matrices)]
-    return [torch.optim.Muon(matrices, lr=config.muon_lr, weight_decay=0.),
-            torch.optim.AdamW(others, lr=config.lr, weight_decay=config.weight_decay, fused=fused)]
+    return [torch.optim.Muon(matrices, lr=config.muon_lr, weight_decay=0.), adamw(others)]
 
 def lr_factor(
     step:int,           # 0 .. steps-1
@@ -160,7 +160,7 @@ def batch_of(
         rows.append(order[places[places // len(ids) == epoch] % len(ids)])
     return ids[torch.cat(rows)]
 
-# %% ../nbs/04_train.ipynb #200e5362
+# %% ../nbs/04_train.ipynb #9169c29f
 TERMS = ('loss', 'mse', 'decoder_nll', 'prior', 'anchor')
 
 def by_quarter(
@@ -188,7 +188,7 @@ def validate(
     seen['nll'] = nll_bound(model, ids[:128], strata=16).nats_per_token.total
     return {f'valid_{k}': v for k, v in seen.items()}
 
-# %% ../nbs/04_train.ipynb #2e38a895
+# %% ../nbs/04_train.ipynb #f7a2afa1
 def environment() -> dict:
     "What a number depends on besides code and seed: versions and machine."
     packages = {name: version(name) for name in ('diffusion_anchor', 'torch', 'transformers')}
@@ -240,7 +240,7 @@ def _save_checkpoint(folder, model, ema, optimizers, scaler, step, history):
     shutil.rmtree(old, ignore_errors=True); new.rename(old)
     shutil.copy(old/'history.csv', folder/'history.csv')
 
-# %% ../nbs/04_train.ipynb #08a9be5b
+# %% ../nbs/04_train.ipynb #272eb2f0
 def fit(
     corpus:Corpus,           # sentences and vocabulary
     config:TrainConfig|str='toy', # a config, or the name of a preset
@@ -252,53 +252,49 @@ def fit(
     if isinstance(config, str): config = TrainConfig.preset(config)
     device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
     precision = pick_precision(config.precision, device)
-    with torch.random.fork_rng():                          # the caller's random state is not ours to move
+    half = dict(device_type=device.type, dtype=torch.float16 if precision == 'fp16' else torch.bfloat16, enabled=precision != 'fp32')
+    folder = Path(out_dir) if out_dir else None
+    if folder and not resume and (folder/'checkpoint').exists(): raise FileExistsError(f"fit: {folder} holds a run; pass resume=True or another out_dir")
+    with torch.random.fork_rng():                                # the caller's random state is not ours to move
         torch.manual_seed(config.seed)
         model = DiffusionLM(DiffusionLMConfig(len(corpus.vocab), **config.model), corpus.vocab).to(device)
-        ema = DiffusionLM(model.config, corpus.vocab).to(device).eval().requires_grad_(False)
-        ema.load_state_dict(model.state_dict())
+        ema = copy.deepcopy(model).eval().requires_grad_(False)
         optimizers = make_optimizers(model, config)
+        full_lr = [group['lr'] for o in optimizers for group in o.param_groups]
         scaler = torch.amp.GradScaler(device.type, enabled=precision == 'fp16')
-        folder = Path(out_dir) if out_dir else None
         start, history = _resume(folder, config, model, ema, optimizers, scaler, device) if folder else (0, [])
-        if folder and not resume and start: raise FileExistsError(f"fit: {folder} holds a checkpoint of step {start}; pass resume=True or another out_dir")
 
-        seq_len = model.config.seq_len
-        train, valid = corpus.ids('train', seq_len, config.packing), corpus.ids('valid', seq_len, config.packing)[:config.eval_sentences]
-        lr = [group['initial_lr'] if 'initial_lr' in group else group['lr'] for o in optimizers for group in o.param_groups]
-        lr = [config.muon_lr, config.lr] if config.optimizer == 'muon' else [config.lr]
-        window, began = [], time.perf_counter()
+        train, valid = (corpus.ids(split, model.config.seq_len, config.packing) for split in ('train', 'valid'))
+        if not len(train) or not len(valid): raise ValueError(f"fit: corpus {corpus.name!r} has {len(train)} training and {len(valid)} validation rows, expected some of each")
+        window, words, began = [], 0, time.perf_counter()
         bar = tqdm(range(start, config.steps), initial=start, total=config.steps, desc=config.anchor.label if config.anchor else 'no anchor', mininterval=1)
         model.train()
         for step in bar:
-            torch.manual_seed(config.seed*1_000_003 + step) # all randomness of a step comes from its number
+            torch.manual_seed(config.seed*1_000_003 + step)      # all randomness of a step comes from its number
             ids = batch_of(train, step, config.batch_size, config.seed)
             t = draw_times(len(ids), model.schedule.steps, config.times)
             noise, x0_noise = torch.randn(2, *ids.shape, model.config.emb_dim)
-            guess = torch.rand(()).item() < 0.5
-            for optimizer, full in zip(optimizers, lr):
-                for group in optimizer.param_groups: group['lr'] = full * lr_factor(step, config)
+            self_condition = torch.rand(()).item() < 0.5         # one coin for all micro-batches
             for part in torch.arange(len(ids)).split(config.micro_batch or len(ids)):
-                on = lambda tensor: tensor[part].to(device, non_blocking=True)
-                with torch.autocast(device.type, dtype=torch.float16 if precision == 'fp16' else torch.bfloat16, enabled=precision != 'fp32'):
-                    out = diffusion_loss(model, on(ids), config.anchor, on(t), on(noise), on(x0_noise), step, guess)
+                sent = [tensor[part].to(device, non_blocking=True) for tensor in (ids, t, noise, x0_noise)]
+                with torch.autocast(**half): out = diffusion_loss(model, sent[0], config.anchor, *sent[1:], step, self_condition)
                 scaler.scale(out.loss * (len(part) / len(ids))).backward()
-                window.append((out, len(part)))
+                window.append(out)
             if config.clip is not None:
                 for optimizer in optimizers: scaler.unscale_(optimizer)
                 nn.utils.clip_grad_norm_(model.parameters(), config.clip)
-            for optimizer in optimizers: scaler.step(optimizer); optimizer.zero_grad(set_to_none=True)
+            groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+            for group, lr in zip(groups, full_lr): group['lr'] = lr * lr_factor(step, config)
+            for optimizer in optimizers: scaler.step(optimizer); optimizer.zero_grad()
             scaler.update()
             update_ema(ema, model, step, config.ema)
 
-            done = step + 1
-            if done % config.log_every == 0 or done == config.steps:
-                row = _row(done, window, model.schedule.steps)
-                if not math.isfinite(row['loss']): raise FloatingPointError(f"fit: the loss is {row['loss']} at step {done}; try a smaller lr or clip=1.0")
-                steps_logged = len(window) // max(1, len(torch.arange(len(ids)).split(config.micro_batch or len(ids))))
-                row['words_per_s'] = (train != PAD).sum().item() / len(train) * config.batch_size * steps_logged / (time.perf_counter() - began)
-                if done % config.eval_every < config.log_every or done == config.steps: row |= validate(ema, valid, config.anchor, step)
-                history.append(row); window, began = [], time.perf_counter()
+            done, words = step + 1, words + (ids != PAD).sum().item()
+            if done % config.log_every == 0 or done in (1, config.steps):
+                row = _row(done, window, model.schedule.steps) | {'words_per_s': words / (time.perf_counter() - began)}
+                if not math.isfinite(row['loss']): raise FloatingPointError(f"fit: the loss is {row['loss']} at step {done}; try a smaller lr, or clip=1.0")
+                if done % config.eval_every == 0 or done == config.steps: row |= validate(ema, valid[:config.eval_sentences], config.anchor, step)
+                history.append(row); window, words, began = [], 0, time.perf_counter()
                 bar.set_postfix(loss=f"{row['loss']:.3f}", words_per_s=f"{row['words_per_s']:.0f}")
                 for callback in callbacks: callback(done, row, ema)
             if folder and (done % config.save_every == 0 or done == config.steps): _save_checkpoint(folder, model, ema, optimizers, scaler, done, history)
@@ -311,9 +307,9 @@ def fit(
 
 def _row(step, window, T):
     "One row of the history: means since the last one."
-    total = sum(n for _, n in window)
-    row = {'step': step} | {k: sum(getattr(out, k).item()*n for out, n in window) / total for k in TERMS}
-    stack = {name: torch.cat([getattr(out, name) for out, _ in window]) for name in ('t', 'loss_each', 'mse_each')}
+    sizes = [len(out.t) for out in window]
+    row = {'step': step} | {k: sum(getattr(out, k).item()*n for out, n in zip(window, sizes)) / sum(sizes) for k in TERMS}
+    stack = {name: torch.cat([getattr(out, name) for out in window]) for name in ('t', 'loss_each', 'mse_each')}
     return row | by_quarter(stack['t'], T, loss=stack['loss_each'], mse=stack['mse_each'])
 
 def _resume(folder, config, model, ema, optimizers, scaler, device):
@@ -324,7 +320,7 @@ def _resume(folder, config, model, ema, optimizers, scaler, device):
         theirs = json.loads((folder/'config.json').read_text(encoding='utf-8'))['train']
         if other := [f'{k} is {theirs.get(k)!r}, not {v!r}' for k, v in mine.items() if theirs.get(k) != v]:
             raise ValueError(f"fit: {folder} belongs to another run: {'; '.join(other[:3])}")
-    (folder/'config.json').write_text(json.dumps(dict(train=mine, environment=environment()), indent=2), encoding='utf-8')
+    else: (folder/'config.json').write_text(json.dumps(dict(train=mine, environment=environment()), indent=2), encoding='utf-8')
     saved = folder/'checkpoint'
     if not saved.exists() and (folder/'checkpoint.new'/'history.csv').exists(): (folder/'checkpoint.new').rename(saved) # stopped between two renames
     if not saved.exists(): return 0, []
@@ -333,3 +329,35 @@ def _resume(folder, config, model, ema, optimizers, scaler, device):
     for optimizer, values in zip(optimizers, state['optimizers']): optimizer.load_state_dict(values)
     scaler.load_state_dict(state['scaler'])
     return state['step'], pd.read_csv(saved/'history.csv').to_dict('records')
+
+# %% ../nbs/04_train.ipynb #79ef2d0b
+def open_corpus(
+    name:str, # 'grammar', 'e2e' (downloaded), a folder of E2E files, or a text file with a sentence a line
+    n:int=20_000, # training sentences, for 'grammar'
+) -> Corpus:
+    "A corpus by its name on the command line."
+    if name == 'grammar': return RestaurantGrammar(0).corpus(n)
+    if name == 'e2e': return load_e2e()
+    if Path(name).is_dir(): return load_e2e(name)
+    if Path(name).is_file(): return load_lines(name)
+    raise FileNotFoundError(f"corpus {name!r} is neither 'grammar', 'e2e', a folder of E2E files nor a text file")
+
+@call_parse
+def anchor_fit(
+    corpus:str='grammar',    # grammar, e2e, a folder of E2E files, or a text file
+    preset:str='toy',        # a preset of `PRESETS`
+    out:str='runs/fit',      # run folder; a stopped run in it goes on
+    steps:int=None,          # other than the preset's
+    seed:int=0,              # of weights, batches and noise
+    anchor:str='none',       # none, nearest, argmax or nll
+    weight:float=0.1,        # λ of the anchor
+    grad:str='both',         # both, prediction or embedding
+    time:str='uniform',      # uniform or alpha_bar
+):
+    "Train a Diffusion-LM."
+    changes = dict(seed=seed, anchor=None if anchor == 'none' else Anchor(weight, anchor, grad, time))
+    if steps is not None: changes['steps'] = steps
+    try: run = fit(open_corpus(corpus), TrainConfig.preset(preset, **changes), out)
+    except (ValueError, FileNotFoundError) as e: raise SystemExit(f'anchor_fit: {e}')
+    last = run.history.iloc[-1]
+    print(f"step {last.step:.0f}: validation loss {last.valid_loss:.4f}, mse {last.valid_mse:.4f}, likelihood bound {last.valid_nll:.3f} nats a position; saved in {out}")
