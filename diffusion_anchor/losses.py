@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['Anchor', 'Losses', 'diffusion_loss', 'nll_bound', 'rounding_disagreement']
 
-# %% ../nbs/03_losses.ipynb #3b7f5d15
+# %% ../nbs/03_losses.ipynb #650c3318
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 import pandas as pd, torch, torch.nn.functional as F
 from .model import DiffusionLM, DiffusionLMConfig, NoiseSchedule
 
-# %% ../nbs/03_losses.ipynb #e0ba8874
+# %% ../nbs/03_losses.ipynb #b2e2b4b2
 @dataclass(frozen=True)
 class Anchor:
     "A term that asks the prediction x̂₀ to commit to a word. Called on a batch it gives [B] unweighted values."
@@ -52,7 +52,7 @@ class Anchor:
         weight = 'λ(step)' if callable(self.weight) else f'λ={self.weight:g}'
         return ' '.join([self.kind, weight] + [v for v, usual in ((self.grad, 'both'), (self.time, 'uniform')) if v != usual])
 
-# %% ../nbs/03_losses.ipynb #86c3bfa8
+# %% ../nbs/03_losses.ipynb #1b5b3d7b
 @dataclass
 class Losses:
     "Means over the batch, and per-sentence values for the quarters of t."
@@ -99,12 +99,12 @@ def diffusion_loss(
     return Losses(loss_each.mean(), mse_each.mean(), nll_each.mean(), prior_each.mean(), anchor_each.mean(),
                   t, mse_each.detach(), loss_each.detach())
 
-# %% ../nbs/03_losses.ipynb #7ad42700
+# %% ../nbs/03_losses.ipynb #11493095
 @torch.no_grad()
 def nll_bound(
     model:DiffusionLM,   # in eval mode
     ids:torch.Tensor,    # words [B, T]
-    strata:int=64,       # timesteps drawn a sentence; strata = diffusion_steps - 1 sums exactly over t
+    strata:int=64,       # timesteps drawn a sentence
     seed:int=0,          # of the noise
     batch_size:int=256,  # sentences at once
 ) -> pd.DataFrame:       # rows diffusion, clean_step, decoder, prior, total; columns nats_per_token, nats_per_sentence, stderr
@@ -114,7 +114,8 @@ def nll_bound(
     ab = schedule.alpha_bar
     sigma0_sq = (1 - ab[0]).item()
     snr = ab / (1 - ab)
-    edges = torch.linspace(1, schedule.steps, min(strata, schedule.steps - 1) + 1).round().long()
+    share = torch.log((1 - ab[1:]) / (1 - ab[:-1])); share /= share.sum()     # how t = 1, 2, … is drawn
+    cost = (snr[:-1] - snr[1:]) / 2 / share / strata                         # what a draw stands for
     def predict(x0, t):
         x_t = schedule.q_sample(x0, t, draw(x0))
         return x_t, model(x_t, t, model(x_t, t) if model.config.self_condition else None)
@@ -124,9 +125,10 @@ def nll_bound(
         mean_emb = model.embed(batch)
         x0 = mean_emb + sigma0_sq**0.5 * draw(mean_emb)
         diffusion = 0
-        for low, high in zip(edges[:-1], edges[1:]):
-            t = low + (torch.rand(len(batch), generator=rng) * (high - low)).long()
-            diffusion += ((high - low) * (snr[t-1] - snr[t]) / 2).to(x0) * square(x0 - predict(x0, t.to(batch.device))[1])
+        for slice_ in range(strata):
+            u = (slice_ + torch.rand(len(batch), generator=rng, dtype=torch.float64)) / strata
+            t = torch.searchsorted(share.cumsum(0), u).clamp_max(len(share) - 1)
+            diffusion += cost[t].to(x0) * square(x0 - predict(x0, (t + 1).to(batch.device))[1])
         x_t, x0_hat = predict(x0, torch.zeros_like(batch[:, 0]))
         mean_of = lambda clean: (clean + ab[0].item()**0.5 * x_t) / (1 + ab[0].item())
         clean_step = ((square(x0 - mean_of(x0_hat)) - square(x0 - mean_of(mean_emb))) * (1 + ab[0].item()) / (2*sigma0_sq)
@@ -140,7 +142,7 @@ def nll_bound(
     return pd.DataFrame({'nats_per_token': parts.mean(1) / tokens, 'nats_per_sentence': parts.mean(1),
                          'stderr': parts.std(1) / n**0.5 if n > 1 else math.nan}, index=['diffusion', 'clean_step', 'decoder', 'prior', 'total'])
 
-# %% ../nbs/03_losses.ipynb #c906c3f0
+# %% ../nbs/03_losses.ipynb #897d7114
 @torch.no_grad()
 def rounding_disagreement(
     model:DiffusionLM, # any
