@@ -6,7 +6,7 @@
 __all__ = ['VARIANTS', 'TARGETS', 'measure', 'run_study', 'share_interval', 'share_difference', 'Study', 'verdict', 'figures',
            'page', 'save', 'anchor_study']
 
-# %% ../nbs/09_report.ipynb #59080b28
+# %% ../nbs/09_report.ipynb #37ce7b40
 import base64, html, io, json, re, shlex, sys, time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,13 +23,13 @@ from .model import DiffusionLM
 from .sample import generate
 from .train import Run, TrainConfig, environment, fit, open_corpus
 
-# %% ../nbs/09_report.ipynb #3cdcb87a
+# %% ../nbs/09_report.ipynb #8c3e75f5
 VARIANTS = {'baseline': None, 'anchor λ=0.01': Anchor(0.01), 'anchor λ=0.1': Anchor(0.1), 'anchor λ=1': Anchor(1.0),
             'nll λ=0.1': Anchor(0.1, 'nll', 'prediction', 'alpha_bar')}
 
 TARGETS = {'loss': 0.3, 'mse': 0.5} | {f'loss_q{q}': 0.5 for q in range(4)} | {f'mse_q{q}': 0.1 for q in range(4)} # the report's table 1
 
-# %% ../nbs/09_report.ipynb #723d9853
+# %% ../nbs/09_report.ipynb #fa9f6cba
 def measure(
     run:Run,                        # a trained model
     corpus:Corpus,                  # what it was trained on
@@ -61,7 +61,7 @@ def measure(
     row |= embedding_health(model) | dict(samples=n, sampling_steps=steps, measuring_s=time.perf_counter() - clock)
     return row, texts, table, audit
 
-# %% ../nbs/09_report.ipynb #3c3a91e7
+# %% ../nbs/09_report.ipynb #8eccbd01
 def _slug(name, seed): return f"{re.sub(r'[^a-z0-9.]+', '-', name.lower().replace('λ', 'lambda')).strip('-')}-seed{seed}"
 
 def _one(folder, corpus, grammar, teacher, name, anchor, config, seed, n, steps):
@@ -110,7 +110,7 @@ def run_study(
     study.save()
     return study
 
-# %% ../nbs/09_report.ipynb #46aa540e
+# %% ../nbs/09_report.ipynb #723c8ca0
 def share_interval(
     share:float, # 0..1
     n:int,       # of how many
@@ -128,7 +128,7 @@ def share_difference(
     (al, ah), (bl, bh) = share_interval(a, n), share_interval(b, n)
     return a - b, a - b - ((a - al)**2 + (bh - b)**2)**0.5, a - b + ((ah - a)**2 + (b - bl)**2)**0.5
 
-# %% ../nbs/09_report.ipynb #7dacd4bf
+# %% ../nbs/09_report.ipynb #533a9434
 @dataclass
 class Study:
     "A finished study: `.rows` has a line for each variant and seed."
@@ -177,7 +177,7 @@ class Study:
         m = self.mean()[list(TARGETS) + ['decoder_nll', 'nll']].rename(columns={'nll': 'nll bound, nats a position'})
         return pd.concat([m, pd.DataFrame([TARGETS], index=['target of the report (below)'])])
 
-# %% ../nbs/09_report.ipynb #b7747942
+# %% ../nbs/09_report.ipynb #d995fef4
 def verdict(self:Study) -> list:
     "What the numbers say, a sentence a finding."
     mean, out = self.mean(), []
@@ -190,8 +190,10 @@ def verdict(self:Study) -> list:
             told = 'more' if low > 0 else 'fewer' if high < 0 else 'no measurable difference in'
             parts.append(f"{told} accepted sentences ({row.accepted:.1%} against {base.accepted:.1%}; difference {100*d:+.1f} points, 95 % interval {100*low:+.1f} to {100*high:+.1f})")
             ratio = row.exact_ppl/base.exact_ppl - 1
-            parts.append(f"exact perplexity of the accepted {ratio:+.1%}, {'within' if abs(ratio) <= 0.1 else 'not within'} the report's 10 %")
-        parts.append(f"relative distance at mid-schedule {row.relative_mid:.2f} against {base.relative_mid:.2f} ({'more' if row.relative_mid < base.relative_mid else 'less'} committed), right words {row.right_mid:.1%} against {base.right_mid:.1%}")
+            if not np.isfinite(ratio): parts.append('no exact perplexity, for want of accepted sentences')
+            else: parts.append(f"exact perplexity of the accepted {ratio:+.1%}, {'within' if abs(ratio) <= 0.1 else 'not within'} the report's 10 %")
+        change = row.relative_mid/base.relative_mid - 1
+        parts.append(f"relative distance at mid-schedule {row.relative_mid:.3f} against {base.relative_mid:.3f} ({'about as committed' if abs(change) < 0.05 else 'more committed' if change < 0 else 'less committed'}), right words {row.right_mid:.1%} against {base.right_mid:.1%}")
         parts.append(f"clamping changes {row.changed_clamp:.1%} of tokens where a nudge of 0.001 changes {row.changed_nudge:.1%} (baseline: {base.changed_clamp:.1%} and {base.changed_nudge:.1%})")
         if row.collapsed: parts.append('its embeddings have collapsed')
         out.append(f"{name}: " + '; '.join(parts) + '.')
@@ -204,7 +206,7 @@ def verdict(self:Study) -> list:
     return out
 Study.verdict = verdict
 
-# %% ../nbs/09_report.ipynb #577f671f
+# %% ../nbs/09_report.ipynb #da9d1280
 def figures(self:Study) -> dict:
     "name -> matplotlib figure: text, losses, commitment, clamp audit, embeddings."
     out, mean, runs = {}, self.mean(), self.runs()
@@ -267,7 +269,7 @@ def save(self:Study):
     for fig in made.values(): plt.close(fig)
 Study.figures, Study.page, Study.save = figures, page, save
 
-# %% ../nbs/09_report.ipynb #27569321
+# %% ../nbs/09_report.ipynb #936ffb2b
 @call_parse
 def anchor_study(
     quick:bool=False,     # two minutes: tiny models, few samples; to see the page

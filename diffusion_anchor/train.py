@@ -6,7 +6,7 @@
 __all__ = ['PRESETS', 'TERMS', 'TrainConfig', 'draw_times', 'pick_precision', 'make_optimizers', 'lr_factor', 'update_ema',
            'batch_of', 'by_quarter', 'validate', 'environment', 'Run', 'fit', 'open_corpus', 'anchor_fit']
 
-# %% ../nbs/04_train.ipynb #131bd674
+# %% ../nbs/04_train.ipynb #721a58bd
 import copy, json, math, os, platform, shutil, time
 from dataclasses import asdict, dataclass, field, fields, replace
 from importlib.metadata import version
@@ -20,7 +20,7 @@ from .grammar import RestaurantGrammar
 from .losses import Anchor, diffusion_loss, nll_bound
 from .model import DiffusionLM, DiffusionLMConfig
 
-# %% ../nbs/04_train.ipynb #e5e68e08
+# %% ../nbs/04_train.ipynb #7d5a8189
 @dataclass
 class TrainConfig:
     "Everything that decides a training run, besides its corpus."
@@ -80,7 +80,7 @@ class TrainConfig:
         if self.anchor is not None: out['anchor'] = {**vars(self.anchor), **({'weight': repr(self.anchor.weight)} if callable(self.anchor.weight) else {})}
         return out
 
-# %% ../nbs/04_train.ipynb #311e2cf9
+# %% ../nbs/04_train.ipynb #0b5e79e6
 _PAPER = dict(steps=200_000, log_every=200, eval_every=5_000, save_every=10_000)
 _SMALL = dict(optimizer='muon', lr=5e-3, muon_lr=0.02, ema=0.999, times='noisy', warmup=50)
 PRESETS = {
@@ -95,7 +95,7 @@ PRESETS = {
     'quick':       _SMALL | dict(steps=150, log_every=50, eval_every=150, warmup=20, model=dict(seq_len=37, emb_dim=32, hidden=96, layers=2, heads=4, dropout=0., self_condition=True)),
 }
 
-# %% ../nbs/04_train.ipynb #fe157862
+# %% ../nbs/04_train.ipynb #f553e5c4
 def draw_times(
     n:int,       # sentences
     steps:int,   # T of the schedule
@@ -107,7 +107,7 @@ def draw_times(
     if how == 'noisy': u = ((1 + 8*u).sqrt() - 1) / 2   # inverts the distribution u(1+u)/2 of a density rising 0.5 → 1.5
     return (u * steps).long().clamp_max(steps - 1)
 
-# %% ../nbs/04_train.ipynb #f32080f9
+# %% ../nbs/04_train.ipynb #d718ab7e
 def pick_precision(
     wish:str,  # 'auto', 'fp32', 'bf16' or 'fp16'
     device:torch.device, # where the model is
@@ -160,7 +160,7 @@ def batch_of(
         rows.append(order[places[places // len(ids) == epoch] % len(ids)])
     return ids[torch.cat(rows)]
 
-# %% ../nbs/04_train.ipynb #565125e0
+# %% ../nbs/04_train.ipynb #1c9c179f
 TERMS = ('loss', 'mse', 'decoder_nll', 'prior', 'anchor')
 
 def by_quarter(
@@ -188,7 +188,7 @@ def validate(
     seen['nll'] = nll_bound(model, ids[:128], strata=16).nats_per_token.total
     return {f'valid_{k}': v for k, v in seen.items()}
 
-# %% ../nbs/04_train.ipynb #61f40491
+# %% ../nbs/04_train.ipynb #9201ff98
 def environment() -> dict:
     "What a number depends on besides code and seed: versions and machine."
     packages = {name: version(name) for name in ('diffusion_anchor', 'torch', 'transformers')}
@@ -239,7 +239,7 @@ def _save_checkpoint(folder, model, ema, optimizers, scaler, step, history):
     shutil.rmtree(old, ignore_errors=True); new.rename(old)
     shutil.copy(old/'history.csv', folder/'history.csv')
 
-# %% ../nbs/04_train.ipynb #ff4453f9
+# %% ../nbs/04_train.ipynb #7ce1321b
 def fit(
     corpus:Corpus,           # sentences and vocabulary
     config:TrainConfig|str='toy', # a config, or the name of a preset
@@ -329,7 +329,7 @@ def _resume(folder, config, model, ema, optimizers, scaler, device):
     scaler.load_state_dict(state['scaler'])
     return state['step'], pd.read_csv(saved/'history.csv').to_dict('records')
 
-# %% ../nbs/04_train.ipynb #c3916ecf
+# %% ../nbs/04_train.ipynb #0773043e
 def open_corpus(
     name:str, # 'grammar', 'e2e' (downloaded), a folder of E2E files, or a text file with a sentence a line
     n:int=20_000, # training sentences, for 'grammar'
