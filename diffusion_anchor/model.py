@@ -7,7 +7,7 @@ __all__ = ['TIME_DIM', 'MAX_POSITIONS', 'NoiseSchedule', 'q_sample', 'posterior'
            'DiffusionLM', 'embed', 'logits', 'nearest', 'save_pretrained', 'from_pretrained', 'push_to_hub',
            'from_diffusion_lm']
 
-# %% ../nbs/02_model.ipynb #461621de
+# %% ../nbs/02_model.ipynb #7799f168
 import json, math
 from dataclasses import dataclass, asdict, fields
 from pathlib import Path
@@ -19,7 +19,7 @@ from transformers import BertConfig
 from transformers.models.bert.modeling_bert import BertEncoder
 from .data import Vocab
 
-# %% ../nbs/02_model.ipynb #8bd9c915
+# %% ../nbs/02_model.ipynb #a55d02ca
 _ALPHA_BAR = {'sqrt':   lambda s: 1 - math.sqrt(s + 1e-4),
               'cosine': lambda s: math.cos((s + 0.008) / 1.008 * math.pi / 2) ** 2}
 
@@ -38,7 +38,7 @@ class NoiseSchedule:
 
     def __repr__(self): return f'NoiseSchedule(steps={self.steps}, kind={self.kind!r})'
 
-# %% ../nbs/02_model.ipynb #2f3688eb
+# %% ../nbs/02_model.ipynb #50d66ccf
 def _at(values, t, like):
     "`values[t]` shaped to broadcast over [B, T, d], on the device of `like`."
     picked = torch.as_tensor(values, dtype=torch.float64)[torch.as_tensor(t).cpu()].to(like.device, like.dtype)
@@ -53,7 +53,7 @@ def q_sample(self:NoiseSchedule,
     return _at(self.alpha_bar.sqrt(), t, x0) * x0 + _at((1 - self.alpha_bar).sqrt(), t, x0) * noise
 NoiseSchedule.q_sample = q_sample
 
-# %% ../nbs/02_model.ipynb #6c9f5c25
+# %% ../nbs/02_model.ipynb #4e997014
 def _signal(self:NoiseSchedule, t): return 1.0 if t < 0 else self.alpha_bar[t].item()
 
 def posterior(self:NoiseSchedule,
@@ -72,7 +72,7 @@ def posterior(self:NoiseSchedule,
     return mean, beta * (1-ab_s) / (1-ab_t)
 NoiseSchedule._signal, NoiseSchedule.posterior = _signal, posterior
 
-# %% ../nbs/02_model.ipynb #adbdff24
+# %% ../nbs/02_model.ipynb #3e66ca29
 def spaced(self:NoiseSchedule,
     n:int, # how many timesteps to visit, 1..steps
 ) -> torch.Tensor: # falling timesteps [n], from steps-1 to 0
@@ -81,7 +81,7 @@ def spaced(self:NoiseSchedule,
     return torch.linspace(self.steps - 1, 0 if n > 1 else self.steps - 1, n, dtype=torch.float64).round().long()
 NoiseSchedule.spaced = spaced
 
-# %% ../nbs/02_model.ipynb #6601a8a8
+# %% ../nbs/02_model.ipynb #f3f112bf
 @dataclass
 class DiffusionLMConfig:
     "Everything that decides the shape of a `DiffusionLM`; the defaults are the paper's (87.1 M parameters with 821 words)."
@@ -102,7 +102,7 @@ class DiffusionLMConfig:
         if self.hidden % self.heads:
             raise ValueError(f"DiffusionLMConfig: hidden={self.hidden} is not a multiple of heads={self.heads}")
 
-# %% ../nbs/02_model.ipynb #e891fe52
+# %% ../nbs/02_model.ipynb #3c3c71e2
 TIME_DIM, MAX_POSITIONS = 128, 512 # fixed in the authors' network: sinusoid features of t, rows of the position table
 
 def time_features(
@@ -158,7 +158,7 @@ class DiffusionLM(nn.Module):
         h = self.input_transformers(self.dropout(self.LayerNorm(h))).last_hidden_state
         return self.output_down_proj(h).to(x_t.dtype)
 
-# %% ../nbs/02_model.ipynb #db84778a
+# %% ../nbs/02_model.ipynb #8d9e441b
 def embed(self:DiffusionLM,
     ids:torch.Tensor, # word ids [B, T]
 ) -> torch.Tensor:    # [B, T, d]
@@ -182,7 +182,7 @@ def nearest(self:DiffusionLM,
     return ids, (x - table[ids]).norm(dim=-1)
 DiffusionLM.embed, DiffusionLM.logits, DiffusionLM.nearest = embed, logits, nearest
 
-# %% ../nbs/02_model.ipynb #bf6c5a99
+# %% ../nbs/02_model.ipynb #61581346
 _CARD = """# {name}
 
 A [Diffusion-LM](https://arxiv.org/abs/2205.14217) trained with [diffusion_anchor](https://github.com/diffusion-anchor/diffusion_anchor).
@@ -255,7 +255,7 @@ def push_to_hub(self:DiffusionLM,
         return api.upload_folder(repo_id=repo, folder_path=self.save_pretrained(Path(folder)/repo.split('/')[-1], about))
 DiffusionLM.save_pretrained, DiffusionLM.from_pretrained, DiffusionLM._load, DiffusionLM.push_to_hub = save_pretrained, from_pretrained, _load, push_to_hub
 
-# %% ../nbs/02_model.ipynb #c0a97fa4
+# %% ../nbs/02_model.ipynb #fd70f66b
 @classmethod
 def from_diffusion_lm(cls,
     source,                    # path of a checkpoint, or a state dict
