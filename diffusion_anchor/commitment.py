@@ -6,7 +6,7 @@
 __all__ = ['gaps', 'point_commitment', 'commitment', 'plot_commitment', 'sampling_commitment', 'show_step', 'browse',
            'ClampAudit', 'changed', 'clamp_audit', 'plot_audit', 'embedding_health', 'plot_health']
 
-# %% ../nbs/06_commitment.ipynb #cb59eef5
+# %% ../nbs/06_commitment.ipynb #14e153b3
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ from ipywidgets import IntSlider, interactive
 from IPython.display import HTML, display
 from scipy.stats import bootstrap, spearmanr
 from .data import PAD
-from .model import DiffusionLM, DiffusionLMConfig
+from .model import DiffusionLM
 from .sample import Samples, generate, until_end
 
-# %% ../nbs/06_commitment.ipynb #4790cb66
+# %% ../nbs/06_commitment.ipynb #c8e57250
 def gaps(
     model:DiffusionLM, # whose embeddings
 ) -> torch.Tensor:     # [V], in the units of the embedding
@@ -39,7 +39,7 @@ def point_commitment(
     return dict(words=words, distance=distance, relative=distance / (gaps(model)[words] / 2),
                 entropy=-(log_p.exp() * log_p).sum(-1), agree=logits.argmax(-1) == words)
 
-# %% ../nbs/06_commitment.ipynb #bc30e18b
+# %% ../nbs/06_commitment.ipynb #fcd927c0
 @torch.no_grad()
 def commitment(
     model:DiffusionLM,        # in eval mode
@@ -71,7 +71,7 @@ def commitment(
                              right=mean(right), committed_right=mean(inside & right), entropy=mean(seen['entropy']), nearest_is_argmax=mean(seen['agree'])))
     return pd.DataFrame(rows)
 
-# %% ../nbs/06_commitment.ipynb #4995ad0f
+# %% ../nbs/06_commitment.ipynb #31d3ba68
 def plot_commitment(
     tables:dict,             # name -> table of `commitment`
     what:str='relative',     # which column
@@ -89,7 +89,7 @@ def plot_commitment(
     ax.set(xlabel='t (0 is nearly clean)', ylabel=labels.get(what, what), ylim=(0, None)); ax.legend()
     return ax
 
-# %% ../nbs/06_commitment.ipynb #bc97a640
+# %% ../nbs/06_commitment.ipynb #0fd0d7eb
 def sampling_commitment(
     model:DiffusionLM, # that wrote the samples
     samples:Samples,   # made with trace=True
@@ -104,7 +104,7 @@ def sampling_commitment(
                          entropy=mean(seen['entropy']), nearest_is_argmax=mean(seen['agree']), as_in_the_end=mean(seen['words'].cpu() == samples.ids)))
     return pd.DataFrame(rows)
 
-# %% ../nbs/06_commitment.ipynb #715f9249
+# %% ../nbs/06_commitment.ipynb #7de1cd37
 def show_step(
     model:DiffusionLM, # that wrote the samples
     samples:Samples,   # made with trace=True
@@ -125,7 +125,7 @@ def browse(
     if not samples.trace: raise ValueError("browse: the samples have no trace; generate(..., trace=True) keeps it")
     return interactive(lambda step, row: display(show_step(model, samples, step, row)), step=IntSlider(0, 0, len(samples.trace) - 1), row=IntSlider(0, 0, len(samples.ids) - 1))
 
-# %% ../nbs/06_commitment.ipynb #bd171df5
+# %% ../nbs/06_commitment.ipynb #b58e37f8
 @dataclass
 class ClampAudit:
     "What clamping changes. `.table` has a row for each comparison; `.samples` has the texts."
@@ -154,7 +154,7 @@ def clamp_audit(
 ) -> ClampAudit:
     "Sample with and without clamping from the same noise, with two controls."
     pushes = torch.randn(n, model.config.seq_len, model.config.emb_dim, generator=torch.Generator().manual_seed(seed)).to(model.device)
-    first = model.schedule.spaced(steps)[0].item()
+    first = (how.get('schedule') or model.schedule).spaced(steps)[0].item()
     done = [0]
     def push_once(x, mean, sigma, t, t_prev, model):
         if t != first: return x
@@ -173,7 +173,7 @@ def clamp_audit(
         rows.append(row)
     return ClampAudit(pd.DataFrame(rows).set_index('comparison'), samples)
 
-# %% ../nbs/06_commitment.ipynb #8dd8c95e
+# %% ../nbs/06_commitment.ipynb #b5d46f02
 def plot_audit(
     audits:dict, # name -> ClampAudit
     ax=None,     # matplotlib axes
@@ -189,7 +189,7 @@ def plot_audit(
     ax.set(ylabel='share of tokens changed', ylim=(0, 1), title='against unclamped sampling from the same noise'); ax.legend(fontsize='small')
     return ax
 
-# %% ../nbs/06_commitment.ipynb #6ba8c67e
+# %% ../nbs/06_commitment.ipynb #5e8c62dd
 @torch.no_grad()
 def embedding_health(
     model:DiffusionLM, # whose embedding table

@@ -6,9 +6,9 @@
 __all__ = ['PRESETS', 'TERMS', 'TrainConfig', 'draw_times', 'pick_precision', 'make_optimizers', 'lr_factor', 'update_ema',
            'batch_of', 'by_quarter', 'validate', 'environment', 'Run', 'fit', 'open_corpus', 'anchor_fit']
 
-# %% ../nbs/04_train.ipynb #721a58bd
-import copy, json, math, os, platform, shutil, time
-from dataclasses import asdict, dataclass, field, fields, replace
+# %% ../nbs/04_train.ipynb #0e35fa43
+import copy, hashlib, json, math, os, platform, shutil, time
+from dataclasses import dataclass, field, fields, replace
 from importlib.metadata import version
 from pathlib import Path
 import pandas as pd, torch
@@ -20,7 +20,7 @@ from .grammar import RestaurantGrammar
 from .losses import Anchor, diffusion_loss, nll_bound
 from .model import DiffusionLM, DiffusionLMConfig
 
-# %% ../nbs/04_train.ipynb #7d5a8189
+# %% ../nbs/04_train.ipynb #57158e24
 @dataclass
 class TrainConfig:
     "Everything that decides a training run, besides its corpus."
@@ -80,7 +80,7 @@ class TrainConfig:
         if self.anchor is not None: out['anchor'] = {**vars(self.anchor), **({'weight': repr(self.anchor.weight)} if callable(self.anchor.weight) else {})}
         return out
 
-# %% ../nbs/04_train.ipynb #0b5e79e6
+# %% ../nbs/04_train.ipynb #9baddf79
 _PAPER = dict(steps=200_000, log_every=200, eval_every=5_000, save_every=10_000)
 _SMALL = dict(optimizer='muon', lr=5e-3, muon_lr=0.02, ema=0.999, times='noisy', warmup=50)
 PRESETS = {
@@ -95,7 +95,7 @@ PRESETS = {
     'quick':       _SMALL | dict(steps=150, log_every=50, eval_every=150, warmup=20, model=dict(seq_len=37, emb_dim=32, hidden=96, layers=2, heads=4, dropout=0., self_condition=True)),
 }
 
-# %% ../nbs/04_train.ipynb #f553e5c4
+# %% ../nbs/04_train.ipynb #7fec198d
 def draw_times(
     n:int,       # sentences
     steps:int,   # T of the schedule
@@ -107,7 +107,7 @@ def draw_times(
     if how == 'noisy': u = ((1 + 8*u).sqrt() - 1) / 2   # inverts the distribution u(1+u)/2 of a density rising 0.5 → 1.5
     return (u * steps).long().clamp_max(steps - 1)
 
-# %% ../nbs/04_train.ipynb #d718ab7e
+# %% ../nbs/04_train.ipynb #cb0fdf48
 def pick_precision(
     wish:str,  # 'auto', 'fp32', 'bf16' or 'fp16'
     device:torch.device, # where the model is
@@ -160,7 +160,7 @@ def batch_of(
         rows.append(order[places[places // len(ids) == epoch] % len(ids)])
     return ids[torch.cat(rows)]
 
-# %% ../nbs/04_train.ipynb #1c9c179f
+# %% ../nbs/04_train.ipynb #16548f52
 TERMS = ('loss', 'mse', 'decoder_nll', 'prior', 'anchor')
 
 def by_quarter(
@@ -188,7 +188,7 @@ def validate(
     seen['nll'] = nll_bound(model, ids[:128], strata=16).nats_per_token.total
     return {f'valid_{k}': v for k, v in seen.items()}
 
-# %% ../nbs/04_train.ipynb #9201ff98
+# %% ../nbs/04_train.ipynb #a19aa9c0
 def environment() -> dict:
     "What a number depends on besides code and seed: versions and machine."
     packages = {name: version(name) for name in ('diffusion_anchor', 'torch', 'transformers')}
@@ -231,15 +231,16 @@ class Run:
 
 def _save_checkpoint(folder, model, ema, optimizers, scaler, step, history):
     "Everything that resuming needs, swapped in by a rename."
-    new, old = folder/'checkpoint.new', folder/'checkpoint'
-    shutil.rmtree(new, ignore_errors=True)
+    new, old, saved = folder/'checkpoint.new', folder/'checkpoint.old', folder/'checkpoint'
+    for stale in (new, old): shutil.rmtree(stale, ignore_errors=True)
     model.save_pretrained(new/'weights'); ema.save_pretrained(new/'ema')
     torch.save(dict(step=step, optimizers=[o.state_dict() for o in optimizers], scaler=scaler.state_dict()), new/'optimizer.pt')
     pd.DataFrame(history).to_csv(new/'history.csv', index=False)
-    shutil.rmtree(old, ignore_errors=True); new.rename(old)
-    shutil.copy(old/'history.csv', folder/'history.csv')
+    if saved.exists(): saved.rename(old)                 # deleting takes time, a rename does not: never a half-deleted `checkpoint`
+    new.rename(saved); shutil.rmtree(old, ignore_errors=True)
+    shutil.copy(saved/'history.csv', folder/'history.csv')
 
-# %% ../nbs/04_train.ipynb #7ce1321b
+# %% ../nbs/04_train.ipynb #f7e2b57c
 def fit(
     corpus:Corpus,           # sentences and vocabulary
     config:TrainConfig|str='toy', # a config, or the name of a preset
@@ -261,7 +262,7 @@ def fit(
         optimizers = make_optimizers(model, config)
         full_lr = [group['lr'] for o in optimizers for group in o.param_groups]
         scaler = torch.amp.GradScaler(device.type, enabled=precision == 'fp16')
-        start, history = _resume(folder, config, model, ema, optimizers, scaler, device) if folder else (0, [])
+        start, history = _resume(folder, corpus, config, model, ema, optimizers, scaler, device) if folder else (0, [])
 
         train, valid = (corpus.ids(split, model.config.seq_len, config.packing) for split in ('train', 'valid'))
         if not len(train) or not len(valid): raise ValueError(f"fit: corpus {corpus.name!r} has {len(train)} training and {len(valid)} validation rows, expected some of each")
@@ -278,7 +279,7 @@ def fit(
                 sent = [tensor[part].to(device, non_blocking=True) for tensor in (ids, t, noise, x0_noise)]
                 with torch.autocast(**half): out = diffusion_loss(model, sent[0], config.anchor, *sent[1:], step, self_condition)
                 scaler.scale(out.loss * (len(part) / len(ids))).backward()
-                window.append(out)
+                window.append(replace(out, **{k: getattr(out, k).detach() for k in TERMS})) # values, not graphs
             if config.clip is not None:
                 for optimizer in optimizers: scaler.unscale_(optimizer)
                 nn.utils.clip_grad_norm_(model.parameters(), config.clip)
@@ -311,15 +312,22 @@ def _row(step, window, T):
     stack = {name: torch.cat([getattr(out, name) for out in window]) for name in ('t', 'loss_each', 'mse_each')}
     return row | by_quarter(stack['t'], T, loss=stack['loss_each'], mse=stack['mse_each'])
 
-def _resume(folder, config, model, ema, optimizers, scaler, device):
+def _fingerprint(corpus):
+    "What must stay the same under a resumed run: a hash of the words and both splits."
+    lines = [' '.join(corpus.vocab.itos)] + [' '.join(e.words) for e in [*corpus.train, *corpus.valid]]
+    return dict(name=corpus.name, sentences=len(corpus.train), sha256=hashlib.sha256('\n'.join(lines).encode()).hexdigest()[:16])
+
+def _resume(folder, corpus, config, model, ema, optimizers, scaler, device):
     "Start a run folder, or load its checkpoint; a folder of another config is refused and left alone."
     folder.mkdir(parents=True, exist_ok=True)
     mine = json.loads(json.dumps(config.to_dict()))
     if (folder/'config.json').exists():
-        theirs = json.loads((folder/'config.json').read_text(encoding='utf-8'))['train']
+        before = json.loads((folder/'config.json').read_text(encoding='utf-8'))
+        theirs, trained_on, mine_on = before['train'], before['corpus'], _fingerprint(corpus)
+        if trained_on != mine_on: raise ValueError(f"fit: {folder} belongs to another run: corpus is {trained_on}, not {mine_on}")
         if other := [f'{k} is {theirs.get(k)!r}, not {v!r}' for k, v in mine.items() if theirs.get(k) != v]:
             raise ValueError(f"fit: {folder} belongs to another run: {'; '.join(other[:3])}")
-    else: (folder/'config.json').write_text(json.dumps(dict(train=mine, environment=environment()), indent=2), encoding='utf-8')
+    else: (folder/'config.json').write_text(json.dumps(dict(train=mine, corpus=_fingerprint(corpus), environment=environment()), indent=2), encoding='utf-8')
     saved = folder/'checkpoint'
     if not saved.exists() and (folder/'checkpoint.new'/'history.csv').exists(): (folder/'checkpoint.new').rename(saved) # stopped between two renames
     if not saved.exists(): return 0, []
@@ -329,7 +337,7 @@ def _resume(folder, config, model, ema, optimizers, scaler, device):
     scaler.load_state_dict(state['scaler'])
     return state['step'], pd.read_csv(saved/'history.csv').to_dict('records')
 
-# %% ../nbs/04_train.ipynb #0773043e
+# %% ../nbs/04_train.ipynb #3fff0c72
 def open_corpus(
     name:str, # 'grammar', 'e2e' (downloaded), a folder of E2E files, or a text file with a sentence a line
     n:int=20_000, # training sentences, for 'grammar'
@@ -354,9 +362,10 @@ def anchor_fit(
     time:str='uniform',      # uniform or alpha_bar
 ):
     "Train a Diffusion-LM."
-    changes = dict(seed=seed, anchor=None if anchor == 'none' else Anchor(weight, anchor, grad, time))
-    if steps is not None: changes['steps'] = steps
-    try: run = fit(open_corpus(corpus), TrainConfig.preset(preset, **changes), out)
+    changes = {} if steps is None else {'steps': steps}
+    try:
+        changes |= dict(seed=seed, anchor=None if anchor == 'none' else Anchor(weight, anchor, grad, time))
+        run = fit(open_corpus(corpus), TrainConfig.preset(preset, **changes), out)
     except (ValueError, FileNotFoundError) as e: raise SystemExit(f'anchor_fit: {e}')
     last = run.history.iloc[-1]
     print(f"step {last.step:.0f}: validation loss {last.valid_loss:.4f}, mse {last.valid_mse:.4f}, likelihood bound {last.valid_nll:.3f} nats a position; saved in {out}")
