@@ -7,19 +7,20 @@ __all__ = ['TIME_DIM', 'MAX_POSITIONS', 'NoiseSchedule', 'q_sample', 'posterior'
            'DiffusionLM', 'embed', 'logits', 'nearest', 'save_pretrained', 'from_pretrained', 'push_to_hub',
            'from_diffusion_lm']
 
-# %% ../nbs/02_model.ipynb #7799f168
+# %% ../nbs/02_model.ipynb #2a9252b0
 import json, math
 from dataclasses import dataclass, asdict, fields
 from pathlib import Path
-import torch, torch.nn.functional as F
+import torch
 from torch import nn
 from huggingface_hub import HfApi, ModelCard, ModelCardData, snapshot_download
 from safetensors.torch import load_file, save_file
-from transformers import BertConfig
+from transformers import AttentionInterface, BertConfig
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.models.bert.modeling_bert import BertEncoder
 from .data import Vocab
 
-# %% ../nbs/02_model.ipynb #a55d02ca
+# %% ../nbs/02_model.ipynb #3c9abb15
 _ALPHA_BAR = {'sqrt':   lambda s: 1 - math.sqrt(s + 1e-4),
               'cosine': lambda s: math.cos((s + 0.008) / 1.008 * math.pi / 2) ** 2}
 
@@ -38,7 +39,7 @@ class NoiseSchedule:
 
     def __repr__(self): return f'NoiseSchedule(steps={self.steps}, kind={self.kind!r})'
 
-# %% ../nbs/02_model.ipynb #50d66ccf
+# %% ../nbs/02_model.ipynb #41563ea3
 def _at(values, t, like):
     "`values[t]` shaped to broadcast over [B, T, d], on the device of `like`."
     picked = torch.as_tensor(values, dtype=torch.float64)[torch.as_tensor(t).cpu()].to(like.device, like.dtype)
@@ -53,7 +54,7 @@ def q_sample(self:NoiseSchedule,
     return _at(self.alpha_bar.sqrt(), t, x0) * x0 + _at((1 - self.alpha_bar).sqrt(), t, x0) * noise
 NoiseSchedule.q_sample = q_sample
 
-# %% ../nbs/02_model.ipynb #4e997014
+# %% ../nbs/02_model.ipynb #f52a78a5
 def _signal(self:NoiseSchedule, t): return 1.0 if t < 0 else self.alpha_bar[t].item()
 
 def posterior(self:NoiseSchedule,
@@ -72,7 +73,7 @@ def posterior(self:NoiseSchedule,
     return mean, beta * (1-ab_s) / (1-ab_t)
 NoiseSchedule._signal, NoiseSchedule.posterior = _signal, posterior
 
-# %% ../nbs/02_model.ipynb #3e66ca29
+# %% ../nbs/02_model.ipynb #b76aacc6
 def spaced(self:NoiseSchedule,
     n:int, # how many timesteps to visit, 1..steps
 ) -> torch.Tensor: # falling timesteps [n], from steps-1 to 0
@@ -81,7 +82,16 @@ def spaced(self:NoiseSchedule,
     return torch.linspace(self.steps - 1, 0 if n > 1 else self.steps - 1, n, dtype=torch.float64).round().long()
 NoiseSchedule.spaced = spaced
 
-# %% ../nbs/02_model.ipynb #f3f112bf
+# %% ../nbs/02_model.ipynb #31e0926f
+def _sdpa(module, query, key, value, *args, **kwargs):
+    "Scaled dot-product attention; on a CPU in fp32, where the bf16 backward is slow."
+    if query.device.type != 'cpu' or query.dtype not in (torch.bfloat16, torch.float16): return sdpa_attention_forward(module, query, key, value, *args, **kwargs)
+    with torch.autocast('cpu', enabled=False):
+        out, weights = sdpa_attention_forward(module, query.float(), key.float(), value.float(), *args, **kwargs)
+    return out.to(query.dtype), weights
+AttentionInterface.register('diffusion_anchor_sdpa', _sdpa)
+
+# %% ../nbs/02_model.ipynb #5e3c1bdf
 @dataclass
 class DiffusionLMConfig:
     "Everything that decides the shape of a `DiffusionLM`; the defaults are the paper's (87.1 M parameters with 821 words)."
@@ -102,7 +112,7 @@ class DiffusionLMConfig:
         if self.hidden % self.heads:
             raise ValueError(f"DiffusionLMConfig: hidden={self.hidden} is not a multiple of heads={self.heads}")
 
-# %% ../nbs/02_model.ipynb #3c3c71e2
+# %% ../nbs/02_model.ipynb #6428397a
 TIME_DIM, MAX_POSITIONS = 128, 512 # fixed in the authors' network: sinusoid features of t, rows of the position table
 
 def time_features(
@@ -128,7 +138,7 @@ class DiffusionLM(nn.Module):
         d, h = config.emb_dim, config.hidden
         bert = BertConfig(hidden_size=h, num_hidden_layers=config.layers, num_attention_heads=config.heads,
                           intermediate_size=4*h, hidden_dropout_prob=config.dropout, attention_probs_dropout_prob=config.dropout,
-                          attn_implementation='sdpa')
+                          attn_implementation='diffusion_anchor_sdpa')
         self.word_embedding = nn.Embedding(config.vocab_size, d)
         self.lm_head = nn.Linear(d, config.vocab_size)
         self.lm_head.weight = self.word_embedding.weight
@@ -158,7 +168,7 @@ class DiffusionLM(nn.Module):
         h = self.input_transformers(self.dropout(self.LayerNorm(h))).last_hidden_state
         return self.output_down_proj(h).to(x_t.dtype)
 
-# %% ../nbs/02_model.ipynb #8d9e441b
+# %% ../nbs/02_model.ipynb #0f98f291
 def embed(self:DiffusionLM,
     ids:torch.Tensor, # word ids [B, T]
 ) -> torch.Tensor:    # [B, T, d]
@@ -182,7 +192,7 @@ def nearest(self:DiffusionLM,
     return ids, (x - table[ids]).norm(dim=-1)
 DiffusionLM.embed, DiffusionLM.logits, DiffusionLM.nearest = embed, logits, nearest
 
-# %% ../nbs/02_model.ipynb #61581346
+# %% ../nbs/02_model.ipynb #246d53b5
 _CARD = """# {name}
 
 A [Diffusion-LM](https://arxiv.org/abs/2205.14217) trained with [diffusion_anchor](https://github.com/diffusion-anchor/diffusion_anchor).
@@ -201,6 +211,7 @@ print('\\n'.join(generate(DiffusionLM.from_pretrained('{name}'), n=5).texts))
 def save_pretrained(self:DiffusionLM,
     directory,      # where to write; made if it is not there
     about:dict=None, # rows for the model card: data, steps, anchor, metrics …
+    name:str=None,   # on the model card; None is the directory's
 ) -> Path:
     "Write `model.safetensors`, `config.json`, `vocab.json` (if there is a vocabulary) and a model card."
     directory = Path(directory); directory.mkdir(parents=True, exist_ok=True)
@@ -210,7 +221,7 @@ def save_pretrained(self:DiffusionLM,
     if self.vocab is not None: self.vocab.save(directory/'vocab.json')
     rows = {**{k: v for k, v in asdict(self.config).items()}, **(about or {})}
     card = ModelCardData(library_name='diffusion_anchor', pipeline_tag='text-generation', tags=['diffusion-lm'], license='apache-2.0')
-    text = _CARD.format(name=directory.name, rows='\n'.join(f'| {k} | {v} |' for k, v in rows.items()))
+    text = _CARD.format(name=name or directory.name, rows='\n'.join(f'| {k} | {v} |' for k, v in rows.items()))
     ModelCard(f'---\n{card.to_yaml()}\n---\n{text}').save(directory/'README.md')
     return directory
 
@@ -252,10 +263,10 @@ def push_to_hub(self:DiffusionLM,
     api = HfApi(token=token)
     api.create_repo(repo, private=private, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        return api.upload_folder(repo_id=repo, folder_path=self.save_pretrained(Path(folder)/repo.split('/')[-1], about))
+        return api.upload_folder(repo_id=repo, folder_path=self.save_pretrained(Path(folder)/'model', about, repo))
 DiffusionLM.save_pretrained, DiffusionLM.from_pretrained, DiffusionLM._load, DiffusionLM.push_to_hub = save_pretrained, from_pretrained, _load, push_to_hub
 
-# %% ../nbs/02_model.ipynb #fd70f66b
+# %% ../nbs/02_model.ipynb #47c7987d
 @classmethod
 def from_diffusion_lm(cls,
     source,                    # path of a checkpoint, or a state dict

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['step_down', 'Samples', 'until_end', 'generate', 'sentence_bleu', 'mbr', 'anchor_sample']
 
-# %% ../nbs/05_sample.ipynb #9712d800
+# %% ../nbs/05_sample.ipynb #adf30496
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 from .data import START, END, PAD
 from .model import DiffusionLM, DiffusionLMConfig, NoiseSchedule
 
-# %% ../nbs/05_sample.ipynb #66a648b1
+# %% ../nbs/05_sample.ipynb #d391e4fd
 def step_down(
     schedule:NoiseSchedule, # of the chain that is walked
     x0_hat:torch.Tensor,    # predicted clean embeddings [B, T, d]
@@ -37,7 +37,7 @@ def step_down(
     eps = (x_t - ab_t**0.5 * x0_hat) / (1 - ab_t)**0.5
     return ab_s**0.5 * x0_hat + max(1 - ab_s - var, 0)**0.5 * eps, var**0.5
 
-# %% ../nbs/05_sample.ipynb #cfc0a118
+# %% ../nbs/05_sample.ipynb #d1889c4a
 @dataclass
 class Samples:
     "What `generate` returns. `.words` and `.texts` stop at END and leave out START and PAD."
@@ -61,7 +61,7 @@ def until_end(
     ids = list(ids)
     return [i for i in ids[:ids.index(END) if END in ids else None] if i not in (START, PAD)]
 
-# %% ../nbs/05_sample.ipynb #48258f64
+# %% ../nbs/05_sample.ipynb #bbad7f9c
 def _row_streams(seed, rows): # one generator a sentence: row i must not depend on what else is in the batch
     return [torch.Generator().manual_seed(int(np.random.SeedSequence([seed, i]).generate_state(1, np.uint64)[0] >> 1)) for i in rows]
 
@@ -76,11 +76,12 @@ def generate(
     seed:int=0,              # of all noise
     batch_size:int=None,     # sentences at once; None is up to 256
     known:torch.Tensor=None, # words that are given, [T] or [n, T], -1 where free
-    guide:Callable|list=None,# guide(x_prev, mean, sigma, t, t_prev, model) -> x_prev, or several
+    guide:Callable|list=None,# guide(x_prev, mean, sigma, t, t_prev, model) -> x_prev, or several; t as the model counts it
     trace:bool=False,        # keep every step's prediction
     schedule:NoiseSchedule=None, # another schedule than the model's
     variance:str='small',    # of 'ddpm': 'small' (posterior) or 'large' (β_t)
     progress:bool=False,     # show a bar
+    offset:int=0,            # number of the first sentence: rows offset … offset+n-1 of an endless list
 ) -> Samples:
     "Write `n` sentences; a pure function of its arguments."
     if n < 1: raise ValueError(f"generate: n={n}, expected at least 1")
@@ -99,7 +100,7 @@ def generate(
     batches, bar = [], tqdm(total=n * steps, desc='sampling', unit='step', disable=not progress)
     for first in range(0, n, batch_size or 256):
         rows = range(first, min(first + (batch_size or 256), n))
-        streams = _row_streams(seed, rows)
+        streams = _row_streams(seed, [offset + i for i in rows])
         draw = lambda: torch.stack([torch.randn(T, d, generator=g) for g in streams]).to(device)
         put_back = lambda x: x
         if known is not None:
@@ -114,7 +115,7 @@ def generate(
             mean, sigma = step_down(schedule, x0_hat, x, t, t_prev, sampler, eta, variance)
             noise = draw()                                 # drawn even where it is not used: streams stay in step
             x = mean + sigma * noise if t_prev >= 0 else mean
-            for g in guides: x = g(x, mean, sigma, t, t_prev, model)
+            for g in guides: x = g(x, mean, sigma, t * scale, t_prev * scale, model)
             x = put_back(x)
             bar.update(len(rows))
         ids = model.logits(x).argmax(-1)
@@ -125,7 +126,7 @@ def generate(
     return Samples(torch.cat(ids), torch.cat(x0), model.vocab,
                    [dict(t=step[0]['t'], x0_hat=torch.cat([s['x0_hat'] for s in step])) for step in zip(*traces)])
 
-# %% ../nbs/05_sample.ipynb #56b972ca
+# %% ../nbs/05_sample.ipynb #585f5d49
 def sentence_bleu(
     candidate:str, # text
     reference:str, # text
@@ -141,7 +142,7 @@ def mbr(
     if not len(candidates): raise ValueError("mbr: no candidates")
     return max(range(len(candidates)), key=lambda i: sum(similarity(candidates[i], c) for j, c in enumerate(candidates) if j != i))
 
-# %% ../nbs/05_sample.ipynb #529c11b9
+# %% ../nbs/05_sample.ipynb #ab2cace8
 @call_parse
 def anchor_sample(
     run:str,             # a run folder, a model directory, or a Hub id

@@ -6,8 +6,8 @@
 __all__ = ['PRESETS', 'TERMS', 'TrainConfig', 'draw_times', 'pick_precision', 'make_optimizers', 'lr_factor', 'update_ema',
            'batch_of', 'by_quarter', 'validate', 'environment', 'Run', 'fit', 'open_corpus', 'anchor_fit']
 
-# %% ../nbs/04_train.ipynb #0e35fa43
-import copy, hashlib, json, math, os, platform, shutil, time
+# %% ../nbs/04_train.ipynb #432ece28
+import copy, hashlib, json, math, multiprocessing, os, platform, shutil, time
 from dataclasses import dataclass, field, fields, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +20,7 @@ from .grammar import RestaurantGrammar
 from .losses import Anchor, diffusion_loss, nll_bound
 from .model import DiffusionLM, DiffusionLMConfig
 
-# %% ../nbs/04_train.ipynb #57158e24
+# %% ../nbs/04_train.ipynb #9e997583
 @dataclass
 class TrainConfig:
     "Everything that decides a training run, besides its corpus."
@@ -80,7 +80,7 @@ class TrainConfig:
         if self.anchor is not None: out['anchor'] = {**vars(self.anchor), **({'weight': repr(self.anchor.weight)} if callable(self.anchor.weight) else {})}
         return out
 
-# %% ../nbs/04_train.ipynb #9baddf79
+# %% ../nbs/04_train.ipynb #271d0b99
 _PAPER = dict(steps=200_000, log_every=200, eval_every=5_000, save_every=10_000)
 _SMALL = dict(optimizer='muon', lr=5e-3, muon_lr=0.02, ema=0.999, times='noisy', warmup=50)
 PRESETS = {
@@ -89,13 +89,13 @@ PRESETS = {
     'paper-640':   _PAPER | dict(batch_size=640, micro_batch=64),
     't4':          _PAPER | dict(precision='fp16'),
     'rtx3050':     _PAPER | dict(precision='bf16', micro_batch=16),
-    'e2e-cpu':     _SMALL | dict(steps=9_000, eval_every=1_000, lr=3e-3,
-                                 model=dict(hidden=256, layers=4, heads=4, dropout=0., self_condition=True)),
-    'toy':         _SMALL | dict(steps=1_800, eval_every=600, save_every=600, model=dict(seq_len=37, emb_dim=32, hidden=128, layers=3, heads=4, dropout=0., self_condition=True)),
-    'quick':       _SMALL | dict(steps=150, log_every=50, eval_every=150, warmup=20, model=dict(seq_len=37, emb_dim=32, hidden=96, layers=2, heads=4, dropout=0., self_condition=True)),
+    'e2e-cpu':     _SMALL | dict(steps=16_000, eval_every=1_000, lr=3e-3,
+                                 model=dict(seq_len=48, emb_dim=32, hidden=256, layers=4, heads=4, dropout=0., self_condition=True)),
+    'toy':         _SMALL | dict(steps=6_000, batch_size=32, eval_every=2_000, save_every=2_000, model=dict(seq_len=32, emb_dim=32, hidden=128, layers=3, heads=4, dropout=0., self_condition=True)),
+    'quick':       _SMALL | dict(steps=400, batch_size=32, log_every=50, eval_every=400, warmup=20, model=dict(seq_len=32, emb_dim=32, hidden=96, layers=2, heads=4, dropout=0., self_condition=True)),
 }
 
-# %% ../nbs/04_train.ipynb #7fec198d
+# %% ../nbs/04_train.ipynb #9567cf8c
 def draw_times(
     n:int,       # sentences
     steps:int,   # T of the schedule
@@ -107,7 +107,7 @@ def draw_times(
     if how == 'noisy': u = ((1 + 8*u).sqrt() - 1) / 2   # inverts the distribution u(1+u)/2 of a density rising 0.5 → 1.5
     return (u * steps).long().clamp_max(steps - 1)
 
-# %% ../nbs/04_train.ipynb #cb0fdf48
+# %% ../nbs/04_train.ipynb #2f0b09f3
 def pick_precision(
     wish:str,  # 'auto', 'fp32', 'bf16' or 'fp16'
     device:torch.device, # where the model is
@@ -160,7 +160,7 @@ def batch_of(
         rows.append(order[places[places // len(ids) == epoch] % len(ids)])
     return ids[torch.cat(rows)]
 
-# %% ../nbs/04_train.ipynb #16548f52
+# %% ../nbs/04_train.ipynb #646244f2
 TERMS = ('loss', 'mse', 'decoder_nll', 'prior', 'anchor')
 
 def by_quarter(
@@ -188,11 +188,11 @@ def validate(
     seen['nll'] = nll_bound(model, ids[:128], strata=16).nats_per_token.total
     return {f'valid_{k}': v for k, v in seen.items()}
 
-# %% ../nbs/04_train.ipynb #a19aa9c0
+# %% ../nbs/04_train.ipynb #daf4479b
 def environment() -> dict:
     "What a number depends on besides code and seed: versions and machine."
     packages = {name: version(name) for name in ('diffusion_anchor', 'torch', 'transformers')}
-    return packages | dict(python=platform.python_version(), system=f'{platform.system()} {platform.machine()}', cores=os.cpu_count(),
+    return packages | dict(python=platform.python_version(), system=f'{platform.system()} {platform.machine()}', cores=os.cpu_count(), threads=torch.get_num_threads(),
                            gpu=torch.cuda.get_device_name() if torch.cuda.is_available() else None)
 
 @dataclass
@@ -240,7 +240,7 @@ def _save_checkpoint(folder, model, ema, optimizers, scaler, step, history):
     new.rename(saved); shutil.rmtree(old, ignore_errors=True)
     shutil.copy(saved/'history.csv', folder/'history.csv')
 
-# %% ../nbs/04_train.ipynb #f7e2b57c
+# %% ../nbs/04_train.ipynb #8a7d6c56
 def fit(
     corpus:Corpus,           # sentences and vocabulary
     config:TrainConfig|str='toy', # a config, or the name of a preset
@@ -267,7 +267,7 @@ def fit(
         train, valid = (corpus.ids(split, model.config.seq_len, config.packing) for split in ('train', 'valid'))
         if not len(train) or not len(valid): raise ValueError(f"fit: corpus {corpus.name!r} has {len(train)} training and {len(valid)} validation rows, expected some of each")
         window, words, began = [], 0, time.perf_counter()
-        bar = tqdm(range(start, config.steps), initial=start, total=config.steps, desc=config.anchor.label if config.anchor else 'no anchor', mininterval=1)
+        bar = tqdm(range(start, config.steps), initial=start, total=config.steps, desc=config.anchor.label if config.anchor else 'no anchor', mininterval=1, position=_bar_line())
         model.train()
         for step in bar:
             torch.manual_seed(config.seed*1_000_003 + step)      # all randomness of a step comes from its number
@@ -305,6 +305,11 @@ def fit(
                                                        **{k: f'{last[k]:.4g}' for k in ('valid_loss', 'valid_mse', 'valid_nll')}))
     return Run(ema, history, config, folder)
 
+def _bar_line():
+    "The line of the progress bar: processes of a pool must not write over each other."
+    number = multiprocessing.current_process().name.rpartition('-')[2]
+    return int(number) - 1 if number.isdigit() else None
+
 def _row(step, window, T):
     "One row of the history: means since the last one."
     sizes = [len(out.t) for out in window]
@@ -327,7 +332,7 @@ def _resume(folder, corpus, config, model, ema, optimizers, scaler, device):
         if trained_on != mine_on: raise ValueError(f"fit: {folder} belongs to another run: corpus is {trained_on}, not {mine_on}")
         if other := [f'{k} is {theirs.get(k)!r}, not {v!r}' for k, v in mine.items() if theirs.get(k) != v]:
             raise ValueError(f"fit: {folder} belongs to another run: {'; '.join(other[:3])}")
-    else: (folder/'config.json').write_text(json.dumps(dict(train=mine, corpus=_fingerprint(corpus), environment=environment()), indent=2), encoding='utf-8')
+    else: (folder/'config.json').write_text(json.dumps(dict(train=mine, corpus=_fingerprint(corpus), environment=environment() | dict(precision=pick_precision(config.precision, device))), indent=2), encoding='utf-8')
     saved = folder/'checkpoint'
     if not saved.exists() and (folder/'checkpoint.new'/'history.csv').exists(): (folder/'checkpoint.new').rename(saved) # stopped between two renames
     if not saved.exists(): return 0, []
@@ -337,7 +342,7 @@ def _resume(folder, corpus, config, model, ema, optimizers, scaler, device):
     scaler.load_state_dict(state['scaler'])
     return state['step'], pd.read_csv(saved/'history.csv').to_dict('records')
 
-# %% ../nbs/04_train.ipynb #3fff0c72
+# %% ../nbs/04_train.ipynb #59e2d4a4
 def open_corpus(
     name:str, # 'grammar', 'e2e' (downloaded), a folder of E2E files, or a text file with a sentence a line
     n:int=20_000, # training sentences, for 'grammar'
