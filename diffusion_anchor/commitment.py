@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['gaps', 'point_commitment', 'commitment', 'plot_commitment', 'sampling_commitment', 'show_step', 'browse',
-           'ClampAudit', 'changed', 'clamp_audit', 'plot_audit', 'embedding_health', 'plot_health']
+           'right_by_word', 'ClampAudit', 'changed', 'clamp_audit', 'plot_audit', 'embedding_health', 'plot_health']
 
-# %% ../nbs/06_commitment.ipynb #14e153b3
+# %% ../nbs/06_commitment.ipynb #37282def
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ import numpy as np, pandas as pd, torch
 from ipywidgets import IntSlider, interactive
 from IPython.display import HTML, display
 from scipy.stats import bootstrap, spearmanr
-from .data import PAD
+from .data import PAD, SPECIALS
 from .model import DiffusionLM
 from .sample import Samples, generate, until_end
 
-# %% ../nbs/06_commitment.ipynb #c8e57250
+# %% ../nbs/06_commitment.ipynb #457cdba1
 def gaps(
     model:DiffusionLM, # whose embeddings
 ) -> torch.Tensor:     # [V], in the units of the embedding
@@ -39,7 +39,7 @@ def point_commitment(
     return dict(words=words, distance=distance, relative=distance / (gaps(model)[words] / 2),
                 entropy=-(log_p.exp() * log_p).sum(-1), agree=logits.argmax(-1) == words)
 
-# %% ../nbs/06_commitment.ipynb #fcd927c0
+# %% ../nbs/06_commitment.ipynb #d02869d3
 @torch.no_grad()
 def commitment(
     model:DiffusionLM,        # in eval mode
@@ -71,7 +71,7 @@ def commitment(
                              right=mean(right), committed_right=mean(inside & right), entropy=mean(seen['entropy']), nearest_is_argmax=mean(seen['agree'])))
     return pd.DataFrame(rows)
 
-# %% ../nbs/06_commitment.ipynb #31d3ba68
+# %% ../nbs/06_commitment.ipynb #10e4f24c
 def plot_commitment(
     tables:dict,             # name -> table of `commitment`
     what:str='relative',     # which column
@@ -89,7 +89,7 @@ def plot_commitment(
     ax.set(xlabel='t (0 is nearly clean)', ylabel=labels.get(what, what), ylim=(0, None)); ax.legend()
     return ax
 
-# %% ../nbs/06_commitment.ipynb #0fd0d7eb
+# %% ../nbs/06_commitment.ipynb #01b39455
 def sampling_commitment(
     model:DiffusionLM, # that wrote the samples
     samples:Samples,   # made with trace=True
@@ -104,7 +104,7 @@ def sampling_commitment(
                          entropy=mean(seen['entropy']), nearest_is_argmax=mean(seen['agree']), as_in_the_end=mean(seen['words'].cpu() == samples.ids)))
     return pd.DataFrame(rows)
 
-# %% ../nbs/06_commitment.ipynb #7de1cd37
+# %% ../nbs/06_commitment.ipynb #16df3b3f
 def show_step(
     model:DiffusionLM, # that wrote the samples
     samples:Samples,   # made with trace=True
@@ -125,7 +125,30 @@ def browse(
     if not samples.trace: raise ValueError("browse: the samples have no trace; generate(..., trace=True) keeps it")
     return interactive(lambda step, row: display(show_step(model, samples, step, row)), step=IntSlider(0, 0, len(samples.trace) - 1), row=IntSlider(0, 0, len(samples.ids) - 1))
 
-# %% ../nbs/06_commitment.ipynb #b58e37f8
+# %% ../nbs/06_commitment.ipynb #a7c8c25c
+@torch.no_grad()
+def right_by_word(
+    model:DiffusionLM,    # in eval mode
+    ids:torch.Tensor,     # true words [N, T]
+    t:int=None,           # timestep; None is a twentieth of the schedule, little noise
+    seed:int=0,           # of the noise
+    batch_size:int=256,   # sentences at once
+) -> pd.DataFrame:        # word, count (places in `ids`), right (share of them where the nearest embedding to x̂₀ is the word's)
+    "How often each word is recognised at little noise; special tokens are left out."
+    schedule, t = model.schedule, model.schedule.steps // 20 if t is None else int(t)
+    rng, found = torch.Generator().manual_seed(seed), []
+    for batch in ids.to(model.device).split(batch_size):
+        clean = model.embed(batch)
+        noise = [torch.randn(clean.shape, generator=rng).to(clean) for _ in range(2)]
+        x_t = schedule.q_sample(clean + (1 - schedule.alpha_bar[0].item())**0.5 * noise[0], t, noise[1])
+        guess = model(x_t, t) if model.config.self_condition else None
+        found.append((model.nearest(model(x_t, t, guess))[0] == batch).cpu())
+    seen = pd.DataFrame(dict(id=ids.flatten().tolist(), right=torch.cat(found).flatten().tolist()))
+    table = seen[seen.id >= len(SPECIALS)].groupby('id').right.agg(['size', 'mean']).set_axis(['count', 'right'], axis=1)
+    if model.vocab is not None: table.insert(0, 'word', [model.vocab.itos[i] for i in table.index])
+    return table.sort_values('count', ascending=False)
+
+# %% ../nbs/06_commitment.ipynb #ac2b271f
 @dataclass
 class ClampAudit:
     "What clamping changes. `.table` has a row for each comparison; `.samples` has the texts."
@@ -173,7 +196,7 @@ def clamp_audit(
         rows.append(row)
     return ClampAudit(pd.DataFrame(rows).set_index('comparison'), samples)
 
-# %% ../nbs/06_commitment.ipynb #b5d46f02
+# %% ../nbs/06_commitment.ipynb #c4eec78f
 def plot_audit(
     audits:dict, # name -> ClampAudit
     ax=None,     # matplotlib axes
@@ -189,7 +212,7 @@ def plot_audit(
     ax.set(ylabel='share of tokens changed', ylim=(0, 1), title='against unclamped sampling from the same noise'); ax.legend(fontsize='small')
     return ax
 
-# %% ../nbs/06_commitment.ipynb #5e8c62dd
+# %% ../nbs/06_commitment.ipynb #48396e0a
 @torch.no_grad()
 def embedding_health(
     model:DiffusionLM, # whose embedding table

@@ -6,7 +6,7 @@
 __all__ = ['NONE', 'KIND_OF', 'Labels', 'Classifier', 'noised', 'train_classifier', 'accuracy', 'classifier_constraint',
            'length_constraint', 'Guidance']
 
-# %% ../nbs/08a_guidance.ipynb #cfbe9149
+# %% ../nbs/08a_guidance.ipynb #1021a78b
 import hashlib, json
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -22,11 +22,11 @@ from .data import Corpus, END, FIELDS, PAD, START
 from .model import DiffusionLM, time_features, TIME_DIM
 from .targets import labelled_spans
 
-# %% ../nbs/08a_guidance.ipynb #722745cf
+# %% ../nbs/08a_guidance.ipynb #7fb1d4b6
 NONE = '-' # the label of "no such field" and of "no phrase covers exactly this"
 KIND_OF = {'semantic': 'semantic', 'pos': 'pos', 'tree': 'spans', 'spans': 'spans'} # task -> what its classifier reads
 
-# %% ../nbs/08a_guidance.ipynb #44fea71d
+# %% ../nbs/08a_guidance.ipynb #9a350138
 @dataclass
 class Labels:
     "The classes of one kind of classifier, and how sentences become class numbers."
@@ -83,7 +83,7 @@ class Labels:
         for i, j, label in value: chart[i + 1, j + 1] = self.number('spans', label)
         return chart
 
-# %% ../nbs/08a_guidance.ipynb #3b3d317a
+# %% ../nbs/08a_guidance.ipynb #ca1ff007
 class Classifier(nn.Module):
     "p(labels | x_t, t) on noisy embeddings [B, T, d]."
     def __init__(self,
@@ -157,7 +157,7 @@ class Classifier(nn.Module):
         found.load_state_dict(load_file(directory/'model.safetensors'))
         return found.eval().requires_grad_(False)
 
-# %% ../nbs/08a_guidance.ipynb #ea6cc71c
+# %% ../nbs/08a_guidance.ipynb #5eb4e426
 def _key(model, examples, kind, settings):
     "What a cached classifier depends on."
     text = json.dumps([kind, settings, vars(model.config)], sort_keys=True, default=str) + '\n'.join(f'{e.words} {e.fields} {e.tags} {e.tree}' for e in examples)
@@ -237,7 +237,7 @@ def accuracy(
         found[share] = (guess == truth)[counted].float().mean().item()
     return found
 
-# %% ../nbs/08a_guidance.ipynb #06b55488
+# %% ../nbs/08a_guidance.ipynb #e22987e0
 def classifier_constraint(
     classifier:Classifier, # reads x_t
     wishes:torch.Tensor,   # one target a sentence, `Labels.wish` stacked
@@ -257,7 +257,7 @@ def length_constraint(
         return ((x0_hat[:, 0] - start).pow(2).sum(-1) + (x0_hat[rows, ends.to(x.device)] - end).pow(2).sum(-1)) / 2
     return constraint
 
-# %% ../nbs/08a_guidance.ipynb #401cd51d
+# %% ../nbs/08a_guidance.ipynb #dce67c65
 @dataclass
 class Guidance:
     "A hook for `generate(guide=…)`: moves each next point of the chain towards its constraints. Several `Guidance`s in a list compose; so do constraints in one."

@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['Anchor', 'Losses', 'diffusion_loss', 'nll_bound', 'rounding_disagreement']
 
-# %% ../nbs/03_losses.ipynb #d3f36900
+# %% ../nbs/03_losses.ipynb #76d544d0
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 import pandas as pd, torch, torch.nn.functional as F
 from .model import DiffusionLM, DiffusionLMConfig, NoiseSchedule
 
-# %% ../nbs/03_losses.ipynb #1b898805
+# %% ../nbs/03_losses.ipynb #218a7db3
 @dataclass(frozen=True)
 class Anchor:
     "A term that asks the prediction x̂₀ to commit to a word. Called on a batch it gives [B] unweighted values."
@@ -52,7 +52,7 @@ class Anchor:
         weight = 'λ(step)' if callable(self.weight) else f'λ={self.weight:g}'
         return ' '.join([self.kind, weight] + [v for v, usual in ((self.grad, 'both'), (self.time, 'uniform')) if v != usual])
 
-# %% ../nbs/03_losses.ipynb #f09d044f
+# %% ../nbs/03_losses.ipynb #aef62bd3
 @dataclass
 class Losses:
     "Means over the batch, and per-sentence values for the quarters of t."
@@ -99,7 +99,7 @@ def diffusion_loss(
     return Losses(loss_each.mean(), mse_each.mean(), nll_each.mean(), prior_each.mean(), anchor_each.mean(),
                   t, mse_each.detach(), loss_each.detach())
 
-# %% ../nbs/03_losses.ipynb #15822f4b
+# %% ../nbs/03_losses.ipynb #24f7ffc2
 @torch.no_grad()
 def nll_bound(
     model:DiffusionLM,   # in eval mode
@@ -142,7 +142,7 @@ def nll_bound(
     return pd.DataFrame({'nats_per_token': parts.mean(1) / tokens, 'nats_per_sentence': parts.mean(1),
                          'stderr': parts.std(1) / n**0.5 if n > 1 else math.nan}, index=['diffusion', 'clean_step', 'decoder', 'prior', 'total'])
 
-# %% ../nbs/03_losses.ipynb #2df419d3
+# %% ../nbs/03_losses.ipynb #4fca8232
 @torch.no_grad()
 def rounding_disagreement(
     model:DiffusionLM, # any

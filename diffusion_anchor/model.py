@@ -7,7 +7,7 @@ __all__ = ['TIME_DIM', 'MAX_POSITIONS', 'NoiseSchedule', 'q_sample', 'posterior'
            'DiffusionLM', 'embed', 'logits', 'nearest', 'save_pretrained', 'from_pretrained', 'push_to_hub',
            'from_diffusion_lm']
 
-# %% ../nbs/02_model.ipynb #2a9252b0
+# %% ../nbs/02_model.ipynb #e49a8842
 import json, math
 from dataclasses import dataclass, asdict, fields
 from pathlib import Path
@@ -20,7 +20,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.models.bert.modeling_bert import BertEncoder
 from .data import Vocab
 
-# %% ../nbs/02_model.ipynb #3c9abb15
+# %% ../nbs/02_model.ipynb #353802c8
 _ALPHA_BAR = {'sqrt':   lambda s: 1 - math.sqrt(s + 1e-4),
               'cosine': lambda s: math.cos((s + 0.008) / 1.008 * math.pi / 2) ** 2}
 
@@ -39,7 +39,7 @@ class NoiseSchedule:
 
     def __repr__(self): return f'NoiseSchedule(steps={self.steps}, kind={self.kind!r})'
 
-# %% ../nbs/02_model.ipynb #41563ea3
+# %% ../nbs/02_model.ipynb #978fc3ad
 def _at(values, t, like):
     "`values[t]` shaped to broadcast over [B, T, d], on the device of `like`."
     picked = torch.as_tensor(values, dtype=torch.float64)[torch.as_tensor(t).cpu()].to(like.device, like.dtype)
@@ -54,7 +54,7 @@ def q_sample(self:NoiseSchedule,
     return _at(self.alpha_bar.sqrt(), t, x0) * x0 + _at((1 - self.alpha_bar).sqrt(), t, x0) * noise
 NoiseSchedule.q_sample = q_sample
 
-# %% ../nbs/02_model.ipynb #f52a78a5
+# %% ../nbs/02_model.ipynb #75dd85e1
 def _signal(self:NoiseSchedule, t): return 1.0 if t < 0 else self.alpha_bar[t].item()
 
 def posterior(self:NoiseSchedule,
@@ -73,7 +73,7 @@ def posterior(self:NoiseSchedule,
     return mean, beta * (1-ab_s) / (1-ab_t)
 NoiseSchedule._signal, NoiseSchedule.posterior = _signal, posterior
 
-# %% ../nbs/02_model.ipynb #b76aacc6
+# %% ../nbs/02_model.ipynb #152c46dd
 def spaced(self:NoiseSchedule,
     n:int, # how many timesteps to visit, 1..steps
 ) -> torch.Tensor: # falling timesteps [n], from steps-1 to 0
@@ -82,7 +82,7 @@ def spaced(self:NoiseSchedule,
     return torch.linspace(self.steps - 1, 0 if n > 1 else self.steps - 1, n, dtype=torch.float64).round().long()
 NoiseSchedule.spaced = spaced
 
-# %% ../nbs/02_model.ipynb #31e0926f
+# %% ../nbs/02_model.ipynb #9b2503e8
 def _sdpa(module, query, key, value, *args, **kwargs):
     "Scaled dot-product attention; on a CPU in fp32, where the bf16 backward is slow."
     if query.device.type != 'cpu' or query.dtype not in (torch.bfloat16, torch.float16): return sdpa_attention_forward(module, query, key, value, *args, **kwargs)
@@ -91,7 +91,7 @@ def _sdpa(module, query, key, value, *args, **kwargs):
     return out.to(query.dtype), weights
 AttentionInterface.register('diffusion_anchor_sdpa', _sdpa)
 
-# %% ../nbs/02_model.ipynb #5e3c1bdf
+# %% ../nbs/02_model.ipynb #fe01142d
 @dataclass
 class DiffusionLMConfig:
     "Everything that decides the shape of a `DiffusionLM`; the defaults are the paper's (87.1 M parameters with 821 words)."
@@ -112,7 +112,7 @@ class DiffusionLMConfig:
         if self.hidden % self.heads:
             raise ValueError(f"DiffusionLMConfig: hidden={self.hidden} is not a multiple of heads={self.heads}")
 
-# %% ../nbs/02_model.ipynb #6428397a
+# %% ../nbs/02_model.ipynb #3437f834
 TIME_DIM, MAX_POSITIONS = 128, 512 # fixed in the authors' network: sinusoid features of t, rows of the position table
 
 def time_features(
@@ -168,7 +168,7 @@ class DiffusionLM(nn.Module):
         h = self.input_transformers(self.dropout(self.LayerNorm(h))).last_hidden_state
         return self.output_down_proj(h).to(x_t.dtype)
 
-# %% ../nbs/02_model.ipynb #0f98f291
+# %% ../nbs/02_model.ipynb #26805f91
 def embed(self:DiffusionLM,
     ids:torch.Tensor, # word ids [B, T]
 ) -> torch.Tensor:    # [B, T, d]
@@ -192,7 +192,7 @@ def nearest(self:DiffusionLM,
     return ids, (x - table[ids]).norm(dim=-1)
 DiffusionLM.embed, DiffusionLM.logits, DiffusionLM.nearest = embed, logits, nearest
 
-# %% ../nbs/02_model.ipynb #246d53b5
+# %% ../nbs/02_model.ipynb #5cbbf136
 _CARD = """# {name}
 
 A [Diffusion-LM](https://arxiv.org/abs/2205.14217) trained with [diffusion_anchor](https://github.com/diffusion-anchor/diffusion_anchor).
@@ -266,7 +266,7 @@ def push_to_hub(self:DiffusionLM,
         return api.upload_folder(repo_id=repo, folder_path=self.save_pretrained(Path(folder)/'model', about, repo))
 DiffusionLM.save_pretrained, DiffusionLM.from_pretrained, DiffusionLM._load, DiffusionLM.push_to_hub = save_pretrained, from_pretrained, _load, push_to_hub
 
-# %% ../nbs/02_model.ipynb #47c7987d
+# %% ../nbs/02_model.ipynb #ed926443
 @classmethod
 def from_diffusion_lm(cls,
     source,                    # path of a checkpoint, or a state dict

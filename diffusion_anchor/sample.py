@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['step_down', 'Samples', 'until_end', 'generate', 'sentence_bleu', 'mbr', 'anchor_sample']
 
-# %% ../nbs/05_sample.ipynb #adf30496
+# %% ../nbs/05_sample.ipynb #7a6e3038
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 from .data import START, END, PAD
 from .model import DiffusionLM, DiffusionLMConfig, NoiseSchedule
 
-# %% ../nbs/05_sample.ipynb #d391e4fd
+# %% ../nbs/05_sample.ipynb #f20b5a26
 def step_down(
     schedule:NoiseSchedule, # of the chain that is walked
     x0_hat:torch.Tensor,    # predicted clean embeddings [B, T, d]
@@ -37,7 +37,7 @@ def step_down(
     eps = (x_t - ab_t**0.5 * x0_hat) / (1 - ab_t)**0.5
     return ab_s**0.5 * x0_hat + max(1 - ab_s - var, 0)**0.5 * eps, var**0.5
 
-# %% ../nbs/05_sample.ipynb #d1889c4a
+# %% ../nbs/05_sample.ipynb #78dd6a3e
 @dataclass
 class Samples:
     "What `generate` returns. `.words` and `.texts` stop at END and leave out START and PAD."
@@ -61,7 +61,7 @@ def until_end(
     ids = list(ids)
     return [i for i in ids[:ids.index(END) if END in ids else None] if i not in (START, PAD)]
 
-# %% ../nbs/05_sample.ipynb #bbad7f9c
+# %% ../nbs/05_sample.ipynb #eb116d7c
 def _row_streams(seed, rows): # one generator a sentence: row i must not depend on what else is in the batch
     return [torch.Generator().manual_seed(int(np.random.SeedSequence([seed, i]).generate_state(1, np.uint64)[0] >> 1)) for i in rows]
 
@@ -126,7 +126,7 @@ def generate(
     return Samples(torch.cat(ids), torch.cat(x0), model.vocab,
                    [dict(t=step[0]['t'], x0_hat=torch.cat([s['x0_hat'] for s in step])) for step in zip(*traces)])
 
-# %% ../nbs/05_sample.ipynb #585f5d49
+# %% ../nbs/05_sample.ipynb #b2115af1
 def sentence_bleu(
     candidate:str, # text
     reference:str, # text
@@ -142,7 +142,7 @@ def mbr(
     if not len(candidates): raise ValueError("mbr: no candidates")
     return max(range(len(candidates)), key=lambda i: sum(similarity(candidates[i], c) for j, c in enumerate(candidates) if j != i))
 
-# %% ../nbs/05_sample.ipynb #ab2cace8
+# %% ../nbs/05_sample.ipynb #bcd212d5
 @call_parse
 def anchor_sample(
     run:str,             # a run folder, a model directory, or a Hub id

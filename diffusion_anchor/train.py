@@ -6,7 +6,7 @@
 __all__ = ['PRESETS', 'TERMS', 'TrainConfig', 'draw_times', 'pick_precision', 'make_optimizers', 'lr_factor', 'update_ema',
            'batch_of', 'by_quarter', 'validate', 'environment', 'Run', 'fit', 'open_corpus', 'anchor_fit']
 
-# %% ../nbs/04_train.ipynb #432ece28
+# %% ../nbs/04_train.ipynb #b1ffee29
 import copy, hashlib, json, math, multiprocessing, os, platform, shutil, time
 from dataclasses import dataclass, field, fields, replace
 from importlib.metadata import version
@@ -20,7 +20,12 @@ from .grammar import RestaurantGrammar
 from .losses import Anchor, diffusion_loss, nll_bound
 from .model import DiffusionLM, DiffusionLMConfig
 
-# %% ../nbs/04_train.ipynb #9e997583
+# %% ../nbs/04_train.ipynb #3e03240d
+class _Forgotten:
+    "Stands for a λ(step) that was saved by its name alone: enough to look at a run, not to train on."
+    def __init__(self, name): self.__qualname__ = name.removeprefix('function ')
+    def __call__(self, step): raise ValueError(f"anchor: λ(step) was the function {self.__qualname__}, which is not saved; pass it again in the config")
+
 @dataclass
 class TrainConfig:
     "Everything that decides a training run, besides its corpus."
@@ -58,7 +63,9 @@ class TrainConfig:
         if not 0 <= self.ema < 1: refuse('ema', '0 <= ema < 1')
         if not 0 <= self.warmup < self.steps: refuse('warmup', f'less than steps={self.steps}')
         if self.micro_batch is not None and not 1 <= self.micro_batch <= self.batch_size: refuse('micro_batch', f'1..batch_size={self.batch_size}')
-        if isinstance(self.anchor, dict): self.anchor = Anchor(**self.anchor)
+        if isinstance(self.anchor, dict): # read back from JSON, where a function has left only its name
+            weight = self.anchor['weight']
+            self.anchor = Anchor(**self.anchor | ({'weight': _Forgotten(weight)} if isinstance(weight, str) else {}))
         known = {f.name for f in fields(DiffusionLMConfig)} - {'vocab_size'}
         if unknown := set(self.model) - known: raise ValueError(f"TrainConfig: model has unknown fields {sorted(unknown)}, expected some of {sorted(known)}")
 
@@ -77,10 +84,10 @@ class TrainConfig:
     def to_dict(self) -> dict:
         "Plain values for JSON; a λ that is a function is kept by its name."
         out = {f.name: getattr(self, f.name) for f in fields(self)}
-        if self.anchor is not None: out['anchor'] = {**vars(self.anchor), **({'weight': repr(self.anchor.weight)} if callable(self.anchor.weight) else {})}
+        if self.anchor is not None: out['anchor'] = {**vars(self.anchor), **({'weight': f'function {self.anchor.weight.__qualname__}'} if callable(self.anchor.weight) else {})}
         return out
 
-# %% ../nbs/04_train.ipynb #271d0b99
+# %% ../nbs/04_train.ipynb #7e2f9366
 _PAPER = dict(steps=200_000, log_every=200, eval_every=5_000, save_every=10_000)
 _SMALL = dict(optimizer='muon', lr=5e-3, muon_lr=0.02, ema=0.999, times='noisy', warmup=50)
 PRESETS = {
@@ -95,7 +102,7 @@ PRESETS = {
     'quick':       _SMALL | dict(steps=400, batch_size=32, log_every=50, eval_every=400, warmup=20, model=dict(seq_len=32, emb_dim=32, hidden=96, layers=2, heads=4, dropout=0., self_condition=True)),
 }
 
-# %% ../nbs/04_train.ipynb #9567cf8c
+# %% ../nbs/04_train.ipynb #845b9df2
 def draw_times(
     n:int,       # sentences
     steps:int,   # T of the schedule
@@ -107,7 +114,7 @@ def draw_times(
     if how == 'noisy': u = ((1 + 8*u).sqrt() - 1) / 2   # inverts the distribution u(1+u)/2 of a density rising 0.5 → 1.5
     return (u * steps).long().clamp_max(steps - 1)
 
-# %% ../nbs/04_train.ipynb #2f0b09f3
+# %% ../nbs/04_train.ipynb #49614318
 def pick_precision(
     wish:str,  # 'auto', 'fp32', 'bf16' or 'fp16'
     device:torch.device, # where the model is
@@ -160,7 +167,7 @@ def batch_of(
         rows.append(order[places[places // len(ids) == epoch] % len(ids)])
     return ids[torch.cat(rows)]
 
-# %% ../nbs/04_train.ipynb #646244f2
+# %% ../nbs/04_train.ipynb #76617110
 TERMS = ('loss', 'mse', 'decoder_nll', 'prior', 'anchor')
 
 def by_quarter(
@@ -188,7 +195,7 @@ def validate(
     seen['nll'] = nll_bound(model, ids[:128], strata=16).nats_per_token.total
     return {f'valid_{k}': v for k, v in seen.items()}
 
-# %% ../nbs/04_train.ipynb #daf4479b
+# %% ../nbs/04_train.ipynb #a4052b2f
 def environment() -> dict:
     "What a number depends on besides code and seed: versions and machine."
     packages = {name: version(name) for name in ('diffusion_anchor', 'torch', 'transformers')}
@@ -240,7 +247,7 @@ def _save_checkpoint(folder, model, ema, optimizers, scaler, step, history):
     new.rename(saved); shutil.rmtree(old, ignore_errors=True)
     shutil.copy(saved/'history.csv', folder/'history.csv')
 
-# %% ../nbs/04_train.ipynb #8a7d6c56
+# %% ../nbs/04_train.ipynb #9409d431
 def fit(
     corpus:Corpus,           # sentences and vocabulary
     config:TrainConfig|str='toy', # a config, or the name of a preset
@@ -342,7 +349,7 @@ def _resume(folder, corpus, config, model, ema, optimizers, scaler, device):
     scaler.load_state_dict(state['scaler'])
     return state['step'], pd.read_csv(saved/'history.csv').to_dict('records')
 
-# %% ../nbs/04_train.ipynb #59e2d4a4
+# %% ../nbs/04_train.ipynb #e2376a6f
 def open_corpus(
     name:str, # 'grammar', 'e2e' (downloaded), a folder of E2E files, or a text file with a sentence a line
     n:int=20_000, # training sentences, for 'grammar'
