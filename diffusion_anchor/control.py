@@ -6,7 +6,7 @@
 __all__ = ['WEIGHTS', 'PUBLISHED', 'held', 'known_ids', 'ControlResult', 'run_control', 'sweep', 'plot_sweep', 'control_study',
            'anchor_control']
 
-# %% ../nbs/08b_control.ipynb #4fc7a0b4
+# %% ../nbs/08b_control.ipynb #0aa8b7cb
 import json, math, time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ from .sample import generate
 from .targets import TASKS, Target, check_targets, field_values, load_targets, make_targets, save_pairs, score, score_file
 from .train import Run, environment, open_corpus
 
-# %% ../nbs/08b_control.ipynb #904a02dd
+# %% ../nbs/08b_control.ipynb #18bf1643
 WEIGHTS = dict(semantic=0.01, pos=0.0001, tree=0.0005, spans=0.1, length=0.01, infill=0.) # Li et al. (2022), as in their code
 
 def held(
@@ -57,7 +57,7 @@ def known_ids(targets, T, vocab, method):
     rows = torch.tensor(rows)
     return None if (rows < 0).all() else rows
 
-# %% ../nbs/08b_control.ipynb #21e94d35
+# %% ../nbs/08b_control.ipynb #f9a963be
 @dataclass
 class ControlResult:
     "What `run_control` returns: every sample, and what they add up to."
@@ -117,7 +117,7 @@ class ControlResult:
         return cls(about['task'], about['method'], read('samples.csv'), read('unguided.csv'), about['lm_score'], about['lm_score_unguided'],
                    about['seconds'], about['faults'], about['settings'])
 
-# %% ../nbs/08b_control.ipynb #ddc82037
+# %% ../nbs/08b_control.ipynb #4ca404a7
 def _annotators(corpus, annotator, tasks):
     "The tagger and the parser for these tasks: what is given, else what belongs to the corpus. Each text is read once."
     given = annotator if isinstance(annotator, dict) else {task: annotator for task in tasks if annotator is not None}
@@ -216,7 +216,7 @@ def run_control(
     settings = dict(n=n, steps=steps, weight=weight, seed=seed, updates=updates, lr=lr, adagrad=adagrad, clamp=clamp, unguided=unguided)
     return ControlResult(' + '.join(tasks), method, table, free, judge(texts), judge(free_words), seconds, faults, settings)
 
-# %% ../nbs/08b_control.ipynb #2442f1c8
+# %% ../nbs/08b_control.ipynb #1034f93e
 def sweep(
     model:DiffusionLM,  # as for `run_control`
     task:str,           # one of `TASKS`
@@ -245,7 +245,7 @@ def plot_sweep(
     ax.set(xlabel='lm-score (lower is more fluent)', ylabel='success', title=table.task.iloc[0])
     return ax
 
-# %% ../nbs/08b_control.ipynb #810955db
+# %% ../nbs/08b_control.ipynb #220d35a5
 PUBLISHED = pd.DataFrame([ # success in %, lm-score
     ('semantic', 81.2, 2.55, 69.9, 2.83), ('pos', 90.0, 5.16, 27.0, 7.96), ('tree', 86.0, 3.71, 17.9, 3.39), ('spans', 93.8, 2.53, 54.2, 4.03), ('length', 99.9, 2.16, 46.9, 3.11)],
     columns=['task', 'Diffusion-LM (published)', 'its lm-score', 'FUDGE (published)', 'FUDGE lm-score']).set_index('task')
@@ -257,6 +257,7 @@ def control_study(
     tasks:Sequence=TASKS, # which
     n_targets:int=20,    # targets a task, drawn from the test split
     targets:dict=None,   # task -> `Target`s, instead of drawing them
+    weights:dict=None,   # task -> weight of the fluency term; the authors' where there is none
     **options,           # of `run_control`
 ) -> pd.DataFrame:       # a row a task
     "Run the tasks one after the other, classifiers kept in `out_dir/classifiers`."
@@ -266,7 +267,8 @@ def control_study(
             folder = out/(task if method == 'guide' else f'{task}-{method}')
             if not (folder/'result.json').exists():
                 wishes = (targets or {}).get(task) or make_targets(corpus, task, n_targets, max_words=model.config.seq_len - 2, **_make_options(corpus, options, task))
-                run_control(model, task, wishes, corpus=corpus, cache=out/'classifiers', method=method, **options).save(folder)
+                weight = {'weight': weights[task]} if task in (weights or {}) else {}
+                run_control(model, task, wishes, corpus=corpus, cache=out/'classifiers', method=method, **options | weight).save(folder)
             rows.append(ControlResult.load(folder).row())
     table = pd.DataFrame(rows)
     table.to_csv(out/'table.csv', index=False)
@@ -277,6 +279,7 @@ def _make_options(corpus, options, task): # targets without gold annotation come
     annotator = annotator.get(task) if isinstance(annotator, dict) else annotator
     return {} if annotator is None else {'pos': dict(tagger=annotator), 'tree': dict(parser=annotator), 'spans': dict(parser=annotator)}.get(task, {})
 
+# %% ../nbs/08b_control.ipynb #72c69b09
 @call_parse
 def anchor_control(
     run:str,               # a run folder or a model directory

@@ -7,7 +7,7 @@ __all__ = ['SPECIALS', 'START', 'END', 'UNK', 'PAD', 'SPLITS', 'MAX_LINE', 'FIEL
            'TEXT_SUFFIXES', 'tokenize', 'Vocab', 'Example', 'Corpus', 'repair', 'lost_bytes', 'load_lines',
            'parse_fields', 'download_e2e', 'load_e2e', 'repair_file', 'repair_files', 'anchor_repair']
 
-# %% ../nbs/00_data.ipynb #d7ef2a24
+# %% ../nbs/00_data.ipynb #1ed250c6
 import csv, hashlib, itertools, json, os, re, shutil, urllib.request, warnings, zipfile
 from collections import Counter
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ from fastcore.script import call_parse
 from huggingface_hub import cached_assets_path
 from tqdm.auto import tqdm
 
-# %% ../nbs/00_data.ipynb #aac36356
+# %% ../nbs/00_data.ipynb #5f6c0c8f
 @lru_cache(maxsize=1)
 def _tokenizer():
     import spacy
@@ -33,7 +33,7 @@ def tokenize(
     "Split `text` into words with spaCy's blank English tokenizer."
     return [w.text for w in _tokenizer()(text) if not w.is_space]
 
-# %% ../nbs/00_data.ipynb #823f4807
+# %% ../nbs/00_data.ipynb #7a0e5ee6
 SPECIALS = ['START', 'END', 'UNK', 'PAD']
 START, END, UNK, PAD = range(4)
 
@@ -110,7 +110,7 @@ class Vocab:
             raise ValueError(f'{path}: ids jump or repeat, expected each of 0..{len(itos)-1} once')
         return cls(itos[4:])
 
-# %% ../nbs/00_data.ipynb #5b27d978
+# %% ../nbs/00_data.ipynb #2c61c3ab
 @contextmanager
 def _whole_file(path):
     "Open a file that appears under `path` only once it is complete."
@@ -121,7 +121,7 @@ def _whole_file(path):
         with part.open('wb') as f: yield f
         os.replace(part, path)
 
-# %% ../nbs/00_data.ipynb #43faf6df
+# %% ../nbs/00_data.ipynb #2b21dc55
 @dataclass
 class Example:
     "One sentence and what is known of it."
@@ -130,7 +130,7 @@ class Example:
     tree: object = None # Its parse, an nltk.Tree
     tags: list = None   # One part of speech a word
 
-# %% ../nbs/00_data.ipynb #6df27ad0
+# %% ../nbs/00_data.ipynb #c2538e56
 SPLITS = 'train', 'valid', 'test'
 
 @dataclass(repr=False)
@@ -188,7 +188,7 @@ class Corpus:
                              longest=max(lengths), unk=unk/max(sum(lengths), 1)))
         return pd.DataFrame(rows).set_index('split')
 
-# %% ../nbs/00_data.ipynb #e379b703
+# %% ../nbs/00_data.ipynb #323f9c92
 _ENCODING_ONLY = ftfy.TextFixerConfig(replace_lossy_sequences=False, restore_byte_a0=False, fix_c1_controls=False)
 _LOST = re.compile(r'\ufffd|[ÃÂ]\?|â€\?')
 
@@ -212,7 +212,7 @@ def _repair_counted(text, tally):
     tally['lost'] += lost_bytes(fixed)
     return fixed
 
-# %% ../nbs/00_data.ipynb #d2acc557
+# %% ../nbs/00_data.ipynb #60d3aa43
 MAX_LINE = 1_000_000 # bytes: no sentence comes near, and a file without line ends must not fill the memory
 
 def _lines(path, keep_bom=False):
@@ -234,7 +234,7 @@ def _lines(path, keep_bom=False):
                     raise ValueError(f'{where}: {byte} is not UTF-8, expected UTF-8 text') from None
     return read()
 
-# %% ../nbs/00_data.ipynb #45686b0d
+# %% ../nbs/00_data.ipynb #c95f454c
 def _warn_repairs(where, tally):
     if not any(tally.values()): return
     warnings.warn(f"{where}: {tally['repaired']:,} texts were UTF-8 read as Latin-1 or CP1252 and are repaired; "
@@ -262,9 +262,9 @@ def load_lines(
             raise ValueError(f'{train}: {len(splits[0])} sentences, expected at least 20 to hold out every 20th; '
                              'or name valid=')
         splits[:2] = [ex for i,ex in enumerate(splits[0]) if i%20 != 19],splits[0][19::20]
-    return Corpus(Path(train).stem, *splits, Vocab.build((ex.words for ex in splits[0]), min_count))
+    return Corpus(Path(train).name, *splits, Vocab.build((ex.words for ex in splits[0]), min_count))
 
-# %% ../nbs/00_data.ipynb #b7251410
+# %% ../nbs/00_data.ipynb #80aaadf1
 FIELDS = ['name', 'type', 'food', 'price', 'rating', 'area', 'family friendly', 'near']
 _SPELLINGS = {'eattype': 'type', 'pricerange': 'price', 'customer rating': 'rating',
               'familyfriendly': 'family friendly'}
@@ -292,7 +292,7 @@ def parse_fields(
         fields[key] = _spaced(value)
     return fields
 
-# %% ../nbs/00_data.ipynb #337ac1a6
+# %% ../nbs/00_data.ipynb #81f39286
 E2E_CSV = dict(train='trainset.csv', valid='devset.csv', test='testset_w_refs.csv')
 _COLUMNS = [('mr', 'ref'), ('meaning_representation', 'human_reference')]
 _HUB_SPLITS = dict(train=['train'], valid=['validation', 'valid', 'dev'], test=['test'])
@@ -340,7 +340,7 @@ def _examples(rows, where, words, fix):
     _warn_repairs(Path(where).name, tally)
     return examples
 
-# %% ../nbs/00_data.ipynb #ec75a8ee
+# %% ../nbs/00_data.ipynb #d0e2a1fc
 E2E_URL = 'https://github.com/tuetschek/e2e-dataset/releases/download/v1.0.0/e2e-dataset.zip'
 E2E_SHA256 = {'trainset.csv':       'f27d48df45815288ab15619d47a79028c300fbb7f42e373668aba0b98c1d57c6',
               'devset.csv':         'fc26b78cdb849c80545f513b223d1e051138b43882eeb79e3eb153e689c864f9',
@@ -397,7 +397,7 @@ def _e2e_or_hub(folder, url):
     raise OSError(f'E2E cannot be downloaded ({release}; Hub: {hub}): fetch {E2E_URL} elsewhere and unpack '
                   f"{', '.join(E2E_CSV.values())} into {folder or _e2e_cache()}, or set E2E_DIR to their folder")
 
-# %% ../nbs/00_data.ipynb #8b62a833
+# %% ../nbs/00_data.ipynb #93941d45
 def _e2e_files(folder):
     "The three files of a folder; the tokenised ones win where both layouts are complete enough to train on."
     if not folder.is_dir(): raise FileNotFoundError(f'{folder}: no such folder, expected one with the E2E files')
@@ -431,7 +431,7 @@ def load_e2e(
     vocab = Vocab.build((ex.words for ex in splits[0]), min_count, 'first' if newline else 'count')
     return Corpus('e2e', *splits, vocab)
 
-# %% ../nbs/00_data.ipynb #b71d152e
+# %% ../nbs/00_data.ipynb #41607c05
 TEXT_SUFFIXES = ['.txt', '.csv', '.tsv', '.json', '.jsonl']
 
 def _visible(word): return repr(word.strip())[1:-1] # control characters as \x83: they upset terminals
