@@ -6,7 +6,7 @@
 __all__ = ['draw', 'best_of_n', 'ar_floor', 'word_phrases', 'PrefixClassifier', 'wish_sets', 'train_prefix_classifier',
            'Reweight', 'fudge']
 
-# %% ../nbs/08c_baselines.ipynb #5f51cad6
+# %% ../nbs/08c_baselines.ipynb #8bc41cd7
 import hashlib, json, math, time
 from collections import Counter
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ from .grammar import RestaurantGrammar
 from .guidance import KIND_OF, NONE
 from .targets import check_targets, field_values, labelled_spans, Target, TASKS
 
-# %% ../nbs/08c_baselines.ipynb #a365ee8e
+# %% ../nbs/08c_baselines.ipynb #650fb0f0
 def draw(
     teacher:Teacher,      # a teacher of words
     n:int,                # texts
@@ -53,7 +53,7 @@ def draw(
             sentences += [teacher.tokenizer.convert_ids_to_tokens(row[:row.index(END)] if END in row else row) for row in out[:, 1:].tolist()]
     return sentences
 
-# %% ../nbs/08c_baselines.ipynb #22c61685
+# %% ../nbs/08c_baselines.ipynb #a0c4de81
 def _prepare(name, teacher, task, targets, n, corpus, annotator, **known):
     "Sound targets, a line for each other one, and what scoring needs."
     if task not in TASKS: raise ValueError(f"{name}: task={task!r}, expected one of {TASKS}")
@@ -107,7 +107,7 @@ def ar_floor(
     "The teacher's texts as they come, scored against targets it has not heard of."
     return best_of_n(*args, **options, k=1)
 
-# %% ../nbs/08c_baselines.ipynb #105b337c
+# %% ../nbs/08c_baselines.ipynb #1a9f7ef7
 def word_phrases(
     tree, # `nltk.Tree`
 ) -> list: # a string a word: its phrases from the outermost inwards, such as 'S/B NP/S'
@@ -117,7 +117,7 @@ def word_phrases(
         for k in range(i, j + 1): over[k].append(f'{label}/' + ('S' if i == j else 'B' if k == i else 'E' if k == j else 'I'))
     return [' '.join(phrases) for phrases in over]
 
-# %% ../nbs/08c_baselines.ipynb #8044a59a
+# %% ../nbs/08c_baselines.ipynb #b7057779
 class PrefixClassifier(nn.Module):
     "p(what is to come | words so far): a GRU over word ids with linear heads."
     def __init__(self,
@@ -152,7 +152,7 @@ class PrefixClassifier(nn.Module):
             total = total + logits.masked_fill(~allowed, -torch.inf).logsumexp(-1) - logits.logsumexp(-1)
         return torch.as_tensor(total).clamp_min(-50.).expand(h.shape[:-1])
 
-# %% ../nbs/08c_baselines.ipynb #d4c37ba5
+# %% ../nbs/08c_baselines.ipynb #fe7022b6
 def _build(corpus, kind, ahead, min_count=2):
     "The classes of each head, from the training split."
     part = {'semantic': 'fields', 'pos': 'tags', 'spans': 'tree'}.get(kind)
@@ -195,7 +195,7 @@ def wish_sets(
         heads = [allowed[k:k + T] for k in range(len(heads))]
     return torch.cat(heads, 1)
 
-# %% ../nbs/08c_baselines.ipynb #832da55d
+# %% ../nbs/08c_baselines.ipynb #9a5f20af
 def train_prefix_classifier(
     corpus:Corpus,      # sentences with what the task needs: fields, tags or trees
     task:str,           # one of `TASKS` but 'infill'
@@ -234,7 +234,7 @@ def train_prefix_classifier(
     if folder: folder.mkdir(parents=True, exist_ok=True); save_file(classifier.state_dict(), folder/'model.safetensors')
     return classifier.eval().requires_grad_(False)
 
-# %% ../nbs/08c_baselines.ipynb #4bb7ca84
+# %% ../nbs/08c_baselines.ipynb #8383dc68
 @dataclass
 class Reweight:
     "A hook for `draw`: log p_LM + λ log p(target | prefix, word) for the LM's first `top_k` words, -inf for the others."
@@ -254,7 +254,7 @@ class Reweight:
         fits = self.classifier.log_prob(self.classifier.step(self.h, candidates), wish[:, None])
         return torch.full_like(log_lm, -torch.inf).scatter(1, candidates, log_lm.gather(1, candidates) + self.lam*fits)
 
-# %% ../nbs/08c_baselines.ipynb #117ac281
+# %% ../nbs/08c_baselines.ipynb #2d263b84
 def _known(c, context): # what a target of the classifier's kind may ask for
     if c.kind == 'semantic': return dict(values={f: set(cs) - {NONE} for f, cs in zip(FIELDS, c.classes)})
     if c.kind == 'length': return dict(seq_len=min(len(c.classes[0]), context)) # no longer than what it learned from

@@ -6,7 +6,7 @@
 __all__ = ['TARGETS', 'CARDS', 'CUDA_OVERHEAD', 'noise_floor', 'mse_floor', 'floor_by_quarter', 'plot_mse', 'rounding_floor',
            'floors_by_scale', 'forecast', 'ConvergenceWatch', 'memory_estimate', 'measure_memory', 'memory_table']
 
-# %% ../nbs/04b_convergence.ipynb #f14dd5b4
+# %% ../nbs/04b_convergence.ipynb #1c69be1f
 import itertools, math
 from contextlib import ExitStack
 from dataclasses import astuple, replace
@@ -21,15 +21,15 @@ from .losses import diffusion_loss
 from .model import DiffusionLM, DiffusionLMConfig
 from .train import Run, TrainConfig, fit, pick_precision
 
-# %% ../nbs/04b_convergence.ipynb #95dadf6e
+# %% ../nbs/04b_convergence.ipynb #0c89e5d2
 TARGETS = {'loss': 0.3, 'mse': 0.5} | {f'loss_q{q}': 0.5 for q in range(4)} | {f'mse_q{q}': 0.1 for q in range(4)} # the report's table 1
 
-# %% ../nbs/04b_convergence.ipynb #0e7c3b5f
+# %% ../nbs/04b_convergence.ipynb #66d35345
 def noise_floor(model, ids) -> float:
     "The mse that no model can beat where nothing but noise is left: variance of the embeddings by position, plus σ₀²."
     return model.embed(ids).detach().var(0, correction=0).mean().item() + 1 - model.schedule.alpha_bar[0].item()
 
-# %% ../nbs/04b_convergence.ipynb #ddcc1563
+# %% ../nbs/04b_convergence.ipynb #84037a25
 def _draws(flat, log_p, rows, alpha_bar, sigma0_sq, clean, rng):
     "Noise the sentences `rows` [n, T·d] and guess them back from the posterior over `flat` [N, T·d]: posterior variance and squared error, [n] each."
     v = alpha_bar*sigma0_sq + 1 - alpha_bar
@@ -78,7 +78,7 @@ def floor_by_quarter(floor, column='floor') -> dict:
     means = floor.groupby('quarter')[column].mean()
     return {'mse': means.mean()} | {f'mse_q{q}': v for q, v in means.items()}
 
-# %% ../nbs/04b_convergence.ipynb #f3bf15c2
+# %% ../nbs/04b_convergence.ipynb #52c5f107
 def plot_mse(
     run:Run,           # trained, or part of the way
     corpus:Corpus,     # what it was trained on
@@ -92,7 +92,7 @@ def plot_mse(
     for q in range(4): ax.axhline(floors[f'mse_q{q}'], ls='--', lw=0.8, c=colours[f'q{q}'])
     return ax.set_title('mse by quarter of t (dots: validation; dashed: the floor)').axes
 
-# %% ../nbs/04b_convergence.ipynb #41e772cb
+# %% ../nbs/04b_convergence.ipynb #4e43f862
 def rounding_floor(model, ids, scale=1., draws=2000, seed=0):
     "The least decoder_nll, in nats a position, that the tied rounding layer can reach with this embedding table: the best bias, found by L-BFGS."
     rng, table = torch.Generator().manual_seed(seed), scale * model.word_embedding.weight.detach().float().cpu()
@@ -116,7 +116,7 @@ def floors_by_scale(
         rows.append(dict(scale=scale, norm=scale*norm) | mse | {'decoder_nll': nll} | {k.replace('mse', 'loss'): v + nll for k, v in mse.items()})
     return pd.DataFrame(rows)
 
-# %% ../nbs/04b_convergence.ipynb #da76f6cb
+# %% ../nbs/04b_convergence.ipynb #76c64d55
 _POWERS = np.geomspace(0.05, 1, 25) # a larger power levels off soon and fits the first, steep part of any curve
 
 def _power_fit(s, y, floor, fixed):
@@ -156,7 +156,7 @@ def forecast(
         crossings.append(np.where(a < target, (b / np.where(a < target, target - a, 1))**(1/c), np.inf))
     return tuple(float(np.quantile(np.concatenate(crossings), q, method='inverted_cdf')) for q in (0.5, 0.05, 0.95))
 
-# %% ../nbs/04b_convergence.ipynb #ccd757d5
+# %% ../nbs/04b_convergence.ipynb #8b61f92c
 class ConvergenceWatch:
     "Says which targets a run has met, when it will meet the rest, and warns once if it is going to stop short. A callback for `fit`."
     def __init__(self,
@@ -201,7 +201,7 @@ class ConvergenceWatch:
         if self.warned or self.steps is None or step < self.steps/5 or len(self.rows) < 12: return
         if told := self.warning(): self.warned = True; tqdm.write(f'step {step:,}: {told}')
 
-# %% ../nbs/04b_convergence.ipynb #bb584a38
+# %% ../nbs/04b_convergence.ipynb #30d1a954
 @lru_cache(maxsize=64)
 def _saved_bytes(shape, batch, half, device):
     "Bytes that autograd keeps for the backward pass of one batch, parameters left out. `shape`: the values of a `DiffusionLMConfig`."
@@ -240,7 +240,7 @@ def memory_estimate(
     step = activations + weights if micro < config.batch_size else max(activations, weights)
     return out | dict(peak=2*weights + out['optimizer'] + max(step + out['working'], out['validation']))
 
-# %% ../nbs/04b_convergence.ipynb #e7b7fe96
+# %% ../nbs/04b_convergence.ipynb #cb61014c
 def measure_memory(config, vocab_size=821) -> int:
     "Peak bytes of tensor memory of two training steps and a validation with a `TrainConfig`, on the device that `fit` uses."
     config = replace(config, steps=2, warmup=0, log_every=1, eval_every=2, save_every=2)
@@ -255,7 +255,7 @@ def measure_memory(config, vocab_size=821) -> int:
     events = sorted((e.start_ns(), e.nbytes()) for e in recorded.profiler.kineto_results.events() if e.name() == '[memory]')
     return int(np.cumsum([size for _, size in events]).max())
 
-# %% ../nbs/04b_convergence.ipynb #cdbd19be
+# %% ../nbs/04b_convergence.ipynb #f3cb72da
 CARDS = {'rtx3050': 4, 't4': 16}  # preset -> GiB of the card it is made for
 CUDA_OVERHEAD = 0.6               # GiB for the CUDA context, cuBLAS and gaps in the allocator: a round guess, since no tensor count sees them
 
