@@ -6,7 +6,7 @@
 __all__ = ['WEIGHTS', 'PUBLISHED', 'held', 'known_ids', 'ControlResult', 'run_control', 'sweep', 'plot_sweep', 'control_study',
            'anchor_control']
 
-# %% ../nbs/08b_control.ipynb #0aa8b7cb
+# %% ../nbs/08b_control.ipynb #95af9a5f
 import json, math, time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ from .sample import generate
 from .targets import TASKS, Target, check_targets, field_values, load_targets, make_targets, save_pairs, score, score_file
 from .train import Run, environment, open_corpus
 
-# %% ../nbs/08b_control.ipynb #18bf1643
+# %% ../nbs/08b_control.ipynb #622d8d0b
 WEIGHTS = dict(semantic=0.01, pos=0.0001, tree=0.0005, spans=0.1, length=0.01, infill=0.) # Li et al. (2022), as in their code
 
 def held(
@@ -57,7 +57,7 @@ def known_ids(targets, T, vocab, method):
     rows = torch.tensor(rows)
     return None if (rows < 0).all() else rows
 
-# %% ../nbs/08b_control.ipynb #f9a963be
+# %% ../nbs/08b_control.ipynb #305cfd78
 @dataclass
 class ControlResult:
     "What `run_control` returns: every sample, and what they add up to."
@@ -117,7 +117,7 @@ class ControlResult:
         return cls(about['task'], about['method'], read('samples.csv'), read('unguided.csv'), about['lm_score'], about['lm_score_unguided'],
                    about['seconds'], about['faults'], about['settings'])
 
-# %% ../nbs/08b_control.ipynb #4ca404a7
+# %% ../nbs/08b_control.ipynb #1cec022b
 def _annotators(corpus, annotator, tasks):
     "The tagger and the parser for these tasks: what is given, else what belongs to the corpus. Each text is read once."
     given = annotator if isinstance(annotator, dict) else {task: annotator for task in tasks if annotator is not None}
@@ -147,6 +147,11 @@ def _checked(targets, model, known):
         bad = check_targets(wishes, seq_len=model.config.seq_len, vocab=model.vocab, **known)[1]
         (faults.extend(bad) if bad else sound.append(tuple(wishes)))
     return sound, faults
+
+def _whole(ids, given, vocab):
+    "The words of an infilled row up to the END that is held: an END or PAD that the model puts into the gap is no word, and must not cut off the right context."
+    end = given.index(END)
+    return vocab.decode([i for i in ids[1:end] if i not in (START, END, PAD)])
 
 def run_control(
     model:DiffusionLM,        # in eval mode, with its vocabulary
@@ -203,8 +208,9 @@ def run_control(
                 constraints.append(classifier_constraint(c, torch.stack([c.labels.wish(name, ws[k].value, T) for ws in part]).to(model.device)))
             if name == 'length' and method == 'guide': constraints.append(length_constraint([ws[k].value for ws in part]))
         guide = Guidance(constraints, weight, updates, lr, adagrad) if constraints else None
-        texts += generate(model, len(part), steps, clamp=clamp, seed=seed, batch_size=len(part), known=known_ids(part, T, model.vocab, method), guide=guide,
-                          schedule=schedule, offset=first).words
+        given = known_ids(part, T, model.vocab, method)
+        samples = generate(model, len(part), steps, clamp=clamp, seed=seed, batch_size=len(part), known=given, guide=guide, schedule=schedule, offset=first)
+        texts += samples.words if 'infill' not in tasks else [_whole(row, held_row, model.vocab) for row, held_row in zip(samples.ids.tolist(), given.tolist())]
     seconds = time.perf_counter() - began
     label = lambda ws: ' + '.join(map(str, ws))
     table = pd.DataFrame([dict(target=i // n, wish=label(ws), text=' '.join(words)) | _score_all(ws, words, scoring) for i, (ws, words) in enumerate(zip(rows, texts))])
@@ -216,7 +222,7 @@ def run_control(
     settings = dict(n=n, steps=steps, weight=weight, seed=seed, updates=updates, lr=lr, adagrad=adagrad, clamp=clamp, unguided=unguided)
     return ControlResult(' + '.join(tasks), method, table, free, judge(texts), judge(free_words), seconds, faults, settings)
 
-# %% ../nbs/08b_control.ipynb #1034f93e
+# %% ../nbs/08b_control.ipynb #6d190177
 def sweep(
     model:DiffusionLM,  # as for `run_control`
     task:str,           # one of `TASKS`
@@ -245,7 +251,7 @@ def plot_sweep(
     ax.set(xlabel='lm-score (lower is more fluent)', ylabel='success', title=table.task.iloc[0])
     return ax
 
-# %% ../nbs/08b_control.ipynb #220d35a5
+# %% ../nbs/08b_control.ipynb #f766c669
 PUBLISHED = pd.DataFrame([ # success in %, lm-score
     ('semantic', 81.2, 2.55, 69.9, 2.83), ('pos', 90.0, 5.16, 27.0, 7.96), ('tree', 86.0, 3.71, 17.9, 3.39), ('spans', 93.8, 2.53, 54.2, 4.03), ('length', 99.9, 2.16, 46.9, 3.11)],
     columns=['task', 'Diffusion-LM (published)', 'its lm-score', 'FUDGE (published)', 'FUDGE lm-score']).set_index('task')
@@ -279,7 +285,7 @@ def _make_options(corpus, options, task): # targets without gold annotation come
     annotator = annotator.get(task) if isinstance(annotator, dict) else annotator
     return {} if annotator is None else {'pos': dict(tagger=annotator), 'tree': dict(parser=annotator), 'spans': dict(parser=annotator)}.get(task, {})
 
-# %% ../nbs/08b_control.ipynb #72c69b09
+# %% ../nbs/08b_control.ipynb #2865f542
 @call_parse
 def anchor_control(
     run:str,               # a run folder or a model directory
