@@ -6,7 +6,7 @@
 __all__ = ['VARIANTS', 'measure', 'run_study', 'share_interval', 'share_difference', 'Study', 'verdict', 'figures', 'page',
            'save', 'sampling_steps', 'table_two', 'mbr_gain', 'lost_words', 'record_run', 'worker_pool', 'anchor_study']
 
-# %% ../nbs/09_report.ipynb #e1bcdce7
+# %% ../nbs/09_report.ipynb #6dc2a83e
 import base64, html, io, json, os, re, shlex, sys, time
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
@@ -28,11 +28,11 @@ from .losses import Anchor
 from .sample import generate, mbr
 from .train import Run, TrainConfig, environment, fit, open_corpus
 
-# %% ../nbs/09_report.ipynb #6a446083
+# %% ../nbs/09_report.ipynb #bbc5936a
 VARIANTS = {'baseline': None, 'anchor λ=0.01': Anchor(0.01), 'anchor λ=0.1': Anchor(0.1), 'anchor λ=1': Anchor(1.0),
             'nll λ=0.1': Anchor(0.1, 'nll', 'prediction', 'alpha_bar')}
 
-# %% ../nbs/09_report.ipynb #d3847885
+# %% ../nbs/09_report.ipynb #617c63e9
 def measure(
     run:Run,                        # a trained model
     corpus:Corpus,                  # what it was trained on
@@ -64,7 +64,7 @@ def measure(
     row |= embedding_health(model) | dict(samples=n, sampling_steps=steps, measuring_s=time.perf_counter() - clock)
     return row, texts, table, audit
 
-# %% ../nbs/09_report.ipynb #5d15a27e
+# %% ../nbs/09_report.ipynb #1e52f313
 def _slug(name, seed): return f"{re.sub(r'[^a-z0-9.]+', '-', name.lower().replace('λ', 'lambda')).strip('-')}-seed{seed}"
 
 def _one(job): # one argument and no lambda around it, so that a process pool can send it
@@ -124,7 +124,7 @@ def run_study(
     study.save()
     return study
 
-# %% ../nbs/09_report.ipynb #f5cb3b20
+# %% ../nbs/09_report.ipynb #1f78fb94
 def share_interval(
     share:float, # 0..1
     n:int,       # of how many
@@ -142,7 +142,7 @@ def share_difference(
     (al, ah), (bl, bh) = share_interval(a, n), share_interval(b, n)
     return a - b, a - b - ((a - al)**2 + (bh - b)**2)**0.5, a - b + ((ah - a)**2 + (b - bl)**2)**0.5
 
-# %% ../nbs/09_report.ipynb #dc59bcf0
+# %% ../nbs/09_report.ipynb #cff4feee
 @dataclass
 class Study:
     "A finished study: `.rows` has a line for each variant and seed."
@@ -217,7 +217,7 @@ class Study:
                 rows.append(dict(variant=name, task=task, points=part.mean(), low=low, high=high, targets=len(part)))
         return pd.DataFrame(rows)
 
-# %% ../nbs/09_report.ipynb #6e97e487
+# %% ../nbs/09_report.ipynb #04115b75
 def verdict(self:Study) -> list:
     "What the numbers say, a sentence a finding."
     mean, out = self.mean(), []
@@ -251,7 +251,7 @@ def verdict(self:Study) -> list:
     return out
 Study.verdict = verdict
 
-# %% ../nbs/09_report.ipynb #378446d7
+# %% ../nbs/09_report.ipynb #03b828cd
 def figures(self:Study) -> dict:
     "name -> matplotlib figure: text, losses, commitment, clamp audit, embeddings."
     out, mean, runs = {}, self.mean(), self.runs()
@@ -316,7 +316,7 @@ def save(self:Study):
     for fig in made.values(): plt.close(fig)
 Study.figures, Study.page, Study.save = figures, page, save
 
-# %% ../nbs/09_report.ipynb #c63386a5
+# %% ../nbs/09_report.ipynb #0a829c8a
 def sampling_steps(
     study:Study,                    # with its models on disk
     counts=(8, 16, 32, 64, 128),    # sampling steps
@@ -333,7 +333,7 @@ def sampling_steps(
     (study.dir/'steps.json').write_text(json.dumps(dict(about=f'sampling_steps, {n} samples each, seed {seed}', environment=environment(), rows=rows), indent=1), encoding='utf-8')
     return pd.DataFrame(rows)
 
-# %% ../nbs/09_report.ipynb #3c71d75b
+# %% ../nbs/09_report.ipynb #52c1ebea
 def table_two(
     study:Study,   # with its samples on disk
     corpus:Corpus, # what it was trained on
@@ -347,7 +347,7 @@ def table_two(
     table.to_csv(study.dir/'table2.csv')
     return table
 
-# %% ../nbs/09_report.ipynb #9b8cbec4
+# %% ../nbs/09_report.ipynb #a95b85d6
 def mbr_gain(
     study:Study,                # with its models on disk
     grammar:RestaurantGrammar,  # judges
@@ -365,7 +365,7 @@ def mbr_gain(
     (study.dir/'mbr.json').write_text(json.dumps(found, indent=1), encoding='utf-8')
     return found
 
-# %% ../nbs/09_report.ipynb #896d4e64
+# %% ../nbs/09_report.ipynb #d6ed2ba2
 def lost_words(
     study:Study,     # with its models on disk
     corpus:Corpus,   # what it was trained on
@@ -378,7 +378,7 @@ def lost_words(
     table.to_csv(study.dir/'words.csv', index=False)
     return table
 
-# %% ../nbs/09_report.ipynb #77c7ded7
+# %% ../nbs/09_report.ipynb #f2b8d512
 def record_run(
     run:Run,                  # finished, with its folder
     corpus:Corpus,            # what it was trained on
@@ -407,7 +407,7 @@ def record_run(
     (out/'record.json').write_text(json.dumps(record, indent=1, ensure_ascii=False), encoding='utf-8')
     return record
 
-# %% ../nbs/09_report.ipynb #260f0dbd
+# %% ../nbs/09_report.ipynb #c41bf91f
 def worker_pool(
     workers:int,   # processes
     threads:int=1, # torch threads of each
