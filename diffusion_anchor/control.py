@@ -8,7 +8,7 @@ __all__ = ['WEIGHTS', 'PUBLISHED', 'held', 'known_ids', 'ControlResult', 'run_co
 
 # %% ../nbs/08b_control.ipynb #95af9a5f
 import json, math, time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -113,7 +113,7 @@ class ControlResult:
         folder = Path(folder)
         if not (folder/'result.json').exists(): raise FileNotFoundError(f"ControlResult.load: {folder} holds no result.json")
         about = json.loads((folder/'result.json').read_text(encoding='utf-8'))
-        read = lambda name: pd.read_csv(folder/name, keep_default_na=False) if (folder/name).stat().st_size > 2 else pd.DataFrame()
+        read = lambda name: pd.read_csv(folder/name, keep_default_na=False) if (folder/name).exists() and (folder/name).stat().st_size > 2 else pd.DataFrame()
         return cls(about['task'], about['method'], read('samples.csv'), read('unguided.csv'), about['lm_score'], about['lm_score_unguided'],
                    about['seconds'], about['faults'], about['settings'])
 
