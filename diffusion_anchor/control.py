@@ -7,8 +7,9 @@ __all__ = ['WEIGHTS', 'PUBLISHED', 'held', 'known_ids', 'ControlResult', 'run_co
            'anchor_control']
 
 # %% ../nbs/08b_control.ipynb #95af9a5f
-import json, math, time
+import json, math, os, time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -22,8 +23,9 @@ from .grammar import RestaurantGrammar
 from .guidance import classifier_constraint, Guidance, KIND_OF, length_constraint, train_classifier
 from .model import DiffusionLM, NoiseSchedule
 from .sample import generate
-from .targets import TASKS, Target, check_targets, field_values, load_targets, make_targets, save_pairs, score, score_file
-from .train import Run, environment, open_corpus
+from .scoring import save_pairs, score, score_file
+from .targets import TASKS, Target, check_targets, field_values, load_targets, make_targets
+from .train import Run, environment, open_corpus, worker_pool
 
 # %% ../nbs/08b_control.ipynb #622d8d0b
 WEIGHTS = dict(semantic=0.01, pos=0.0001, tree=0.0005, spans=0.1, length=0.01, infill=0.) # Li et al. (2022), as in their code
@@ -264,21 +266,35 @@ def control_study(
     n_targets:int=20,    # targets a task, drawn from the test split
     targets:dict=None,   # task -> `Target`s, instead of drawing them
     weights:dict=None,   # task -> weight of the fluency term; the authors' where there is none
+    executor=None,       # a process pool, as for `run_study`; tasks that share a classifier stay in one process
     **options,           # of `run_control`
 ) -> pd.DataFrame:       # a row a task
-    "Run the tasks one after the other, classifiers kept in `out_dir/classifiers`."
-    out, rows = Path(out_dir), []
+    "Run the tasks one after the other, or side by side, classifiers kept in `out_dir/classifiers`."
+    out, began = Path(out_dir), time.perf_counter()
+    groups = {}
+    for task in tasks: groups.setdefault(KIND_OF.get(task, task), []).append(task)
+    order = [k for k in ('spans', 'length') if k in groups] + [k for k in groups if k not in ('spans', 'length')] # the longest first, so that no process waits at the end
+    jobs = [(model, corpus, out, groups[k], n_targets, targets or {}, weights or {}, options) for k in order]
+    done = [folder for part in (executor.map if executor else map)(_some_tasks, jobs) for folder in part]
+    results = {folder.name: ControlResult.load(folder).row() for folder in done}
+    table = pd.DataFrame([results[name] for task in tasks for name in (task, f'{task}-hold') if name in results])
+    table.to_csv(out/'table.csv', index=False)
+    told = dict(about=f"control_study({', '.join(tasks)}), {n_targets} targets a task", weights=weights or {}, minutes=(time.perf_counter() - began)/60, environment=environment())
+    if not (out/'settings.json').exists(): (out/'settings.json').write_text(json.dumps(told, indent=1, ensure_ascii=False), encoding='utf-8')
+    return table
+
+def _some_tasks(job): # a plain function of one argument, so that a process pool can send it
+    "Run tasks that are not done yet; the folders of their results."
+    model, corpus, out, tasks, n_targets, targets, weights, options = job
+    folders = []
     for task in tasks:
         for method in ('guide', 'hold') if task == 'length' else ('guide',):
-            folder = out/(task if method == 'guide' else f'{task}-{method}')
-            if not (folder/'result.json').exists():
-                wishes = (targets or {}).get(task) or make_targets(corpus, task, n_targets, max_words=model.config.seq_len - 2, **_make_options(corpus, options, task))
-                weight = {'weight': weights[task]} if task in (weights or {}) else {}
-                run_control(model, task, wishes, corpus=corpus, cache=out/'classifiers', method=method, **options | weight).save(folder)
-            rows.append(ControlResult.load(folder).row())
-    table = pd.DataFrame(rows)
-    table.to_csv(out/'table.csv', index=False)
-    return table
+            folders.append(out/(task if method == 'guide' else f'{task}-{method}'))
+            if (folders[-1]/'result.json').exists(): continue
+            wishes = targets.get(task) or make_targets(corpus, task, n_targets, max_words=model.config.seq_len - 2, **_make_options(corpus, options, task))
+            weight = {'weight': weights[task]} if task in weights else {}
+            run_control(model, task, wishes, corpus=corpus, cache=out/'classifiers', method=method, **options | weight).save(folders[-1])
+    return folders
 
 def _make_options(corpus, options, task): # targets without gold annotation come from the annotator that will score them
     annotator = options.get('annotator')
@@ -298,6 +314,7 @@ def anchor_control(
     weight:float=None,     # of the fluency term; the authors' for each task otherwise
     teacher:str=None,      # directory of a teacher, for lm-score
     out:str='runs/control', # results are written here
+    workers:int=1,         # processes that share the tasks
     seed:int=0,            # of all noise
 ):
     "Steer a trained model through the tasks, and print success rates."
@@ -308,6 +325,8 @@ def anchor_control(
         if unknown := [t for t in names if t not in TASKS]: raise ValueError(f"tasks: {unknown[0]!r} is unknown, expected some of {','.join(TASKS)}")
         if targets and len(names) != 1: raise ValueError("targets: a file serves one task, expected --tasks to name it")
         given = {names[0]: load_targets(targets)} if targets else None
-        table = control_study(model, open_corpus(corpus), out, names, n_targets, given, n=n, steps=steps, weight=weight, seed=seed, teacher=Teacher.load(teacher) if teacher else None)
+        options = dict(n=n, steps=steps, weight=weight, seed=seed, teacher=Teacher.load(teacher) if teacher else None)
+        with worker_pool(workers, max(1, os.cpu_count()//workers)) if workers > 1 else nullcontext() as pool:
+            table = control_study(model, open_corpus(corpus), out, names, n_targets, given, executor=pool, **options)
     except (ValueError, FileNotFoundError) as e: raise SystemExit(f'anchor_control: {e}')
     print(table[['task', 'method', 'success', 'low', 'high', 'unguided', 'lm_score', 'lm_score_unguided', 's_per_sample']].round(3).to_string(index=False))

@@ -4,14 +4,12 @@
 
 # %% auto #0
 __all__ = ['VARIANTS', 'measure', 'run_study', 'share_interval', 'share_difference', 'Study', 'verdict', 'figures', 'page',
-           'save', 'sampling_steps', 'table_two', 'mbr_gain', 'lost_words', 'record_run', 'worker_pool', 'anchor_study']
+           'save', 'sampling_steps', 'table_two', 'mbr_gain', 'lost_words', 'record_run', 'anchor_study']
 
 # %% ../nbs/09_report.ipynb #6dc2a83e
 import base64, html, io, json, os, re, shlex, sys, time
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
 from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np, pandas as pd, torch
@@ -26,7 +24,7 @@ from .fluency import distinct_n, evaluate_texts, fluency_table, peers
 from .grammar import RestaurantGrammar
 from .losses import Anchor
 from .sample import generate, mbr
-from .train import Run, TrainConfig, environment, fit, open_corpus
+from .train import Run, TrainConfig, environment, fit, open_corpus, worker_pool
 
 # %% ../nbs/09_report.ipynb #bbc5936a
 VARIANTS = {'baseline': None, 'anchor λ=0.01': Anchor(0.01), 'anchor λ=0.1': Anchor(0.1), 'anchor λ=1': Anchor(1.0),
@@ -408,13 +406,6 @@ def record_run(
     return record
 
 # %% ../nbs/09_report.ipynb #c41bf91f
-def worker_pool(
-    workers:int,   # processes
-    threads:int=1, # torch threads of each
-) -> ProcessPoolExecutor:
-    "Processes for `run_study(executor=…)`. Two of one thread do about 1.4 times the work of one process with two: small networks wait for their threads."
-    return ProcessPoolExecutor(workers, mp_context=get_context('spawn'), initializer=torch.set_num_threads, initargs=(threads,))
-
 @call_parse
 def anchor_study(
     quick:bool=False,     # two minutes: tiny models, few samples; to see the page
@@ -423,7 +414,7 @@ def anchor_study(
     preset:str=None,      # another recipe than 'toy' ('quick' with --quick)
     steps:int=None,       # other than the preset's
     n:int=None,           # samples a variant: 500 (100 with --quick)
-    workers:int=None,     # variants trained at once; None is one a core, at most 4, and 1 where there is a GPU
+    workers:int=None,     # variants trained at once; None is all of them, and 1 where there is a GPU
     out:str=None,         # study folder; runs/study, runs/study-quick or runs/study-full
 ):
     "Compare the report's anchors with the baseline, and write a page."
@@ -433,7 +424,7 @@ def anchor_study(
         steps = steps or config.steps * (4 if full else 1)
         if steps != config.steps: config = replace(config, steps=steps, warmup=min(config.warmup, steps - 1))
         began, cores = time.perf_counter(), os.cpu_count()
-        workers = workers or (1 if torch.cuda.is_available() else min(cores, 4))
+        workers = workers or (1 if torch.cuda.is_available() else len(VARIANTS)) # more than cores: they take turns, and no core idles while the last one trains
         with worker_pool(workers, max(cores // workers, 1)) if workers > 1 else nullcontext() as pool:
             study = run_study(corpus, VARIANTS, config, seeds=(0, 1, 2) if full else (0,), n=n or (100 if quick else 500),
                               out_dir=out or 'runs/study' + ('-quick' if quick else '-full' if full else ''), executor=pool)
