@@ -414,7 +414,7 @@ def anchor_study(
     preset:str=None,      # another recipe than 'toy' ('quick' with --quick)
     steps:int=None,       # other than the preset's
     n:int=None,           # samples a variant: 500 (100 with --quick)
-    workers:int=None,     # variants trained at once; None is all of them, and 1 where there is a GPU
+    workers:int=None,     # variants trained at once; None is one a core, at most 5, and 1 where there is a GPU
     out:str=None,         # study folder; runs/study, runs/study-quick or runs/study-full
 ):
     "Compare the report's anchors with the baseline, and write a page."
@@ -424,7 +424,7 @@ def anchor_study(
         steps = steps or config.steps * (4 if full else 1)
         if steps != config.steps: config = replace(config, steps=steps, warmup=min(config.warmup, steps - 1))
         began, cores = time.perf_counter(), os.cpu_count()
-        workers = workers or (1 if torch.cuda.is_available() else len(VARIANTS)) # more than cores: they take turns, and no core idles while the last one trains
+        workers = workers or (1 if torch.cuda.is_available() else min(cores, len(VARIANTS)))
         with worker_pool(workers, max(cores // workers, 1)) if workers > 1 else nullcontext() as pool:
             study = run_study(corpus, VARIANTS, config, seeds=(0, 1, 2) if full else (0,), n=n or (100 if quick else 500),
                               out_dir=out or 'runs/study' + ('-quick' if quick else '-full' if full else ''), executor=pool)
