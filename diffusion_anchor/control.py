@@ -17,10 +17,10 @@ import numpy as np, pandas as pd, torch
 from fastcore.script import call_parse
 from scipy.stats import bootstrap
 from tqdm.auto import tqdm
-from .annotators import GrammarParser, GrammarTagger, SpacyTagger
+from .annotators import GrammarParser, GrammarTagger, SpacyTagger, annotated
 from .data import Corpus, END, PAD, START
 from .grammar import RestaurantGrammar
-from .guidance import classifier_constraint, Guidance, KIND_OF, length_constraint, train_classifier
+from .guidance import classifier_constraint, Guidance, KIND_OF, READS, length_constraint, train_classifier
 from .model import DiffusionLM, NoiseSchedule
 from .sample import generate
 from .scoring import save_pairs, score, score_file
@@ -120,8 +120,8 @@ class ControlResult:
                    about['seconds'], about['faults'], about['settings'])
 
 # %% ../nbs/08b_control.ipynb #1cec022b
-def _annotators(corpus, annotator, tasks):
-    "The tagger and the parser for these tasks: what is given, else what belongs to the corpus. Each text is read once."
+def _plugins(corpus, annotator, tasks):
+    "The tagger and the parser for these tasks: what is given, else what belongs to the corpus."
     given = annotator if isinstance(annotator, dict) else {task: annotator for task in tasks if annotator is not None}
     found = {}
     for kind, needed in (('tagger', ('pos',)), ('parser', ('tree', 'spans'))):
@@ -130,9 +130,22 @@ def _annotators(corpus, annotator, tasks):
         if plugin is None and corpus is not None and corpus.name == 'grammar': plugin = GrammarTagger() if kind == 'tagger' else GrammarParser()
         if plugin is None and kind == 'tagger': plugin = SpacyTagger()
         if plugin is None: raise ValueError(f"run_control: task {wanted[0]!r} needs a parser, expected annotator=, from words to an nltk.Tree (see room 08, annotators)")
+        found[kind] = plugin
+    return found
+
+def _annotators(corpus, annotator, tasks):
+    "The same, but each text is read once."
+    found = {}
+    for kind, plugin in _plugins(corpus, annotator, tasks).items():
         once = lru_cache(maxsize=None)(lambda words, plugin=plugin: plugin(list(words)))
         found[kind] = lambda words, once=once: once(tuple(words))
     return found
+
+def _learnable(corpus, kind, annotator, task):
+    "The corpus with the tags or trees that a classifier of this kind learns from; where sentences lack them, the annotator of the task gives them."
+    part = {'pos': 'tags', 'spans': 'tree'}.get(kind)
+    if part is None or all(getattr(e, part) is not None for e in corpus.train): return corpus
+    return annotated(corpus, **_plugins(corpus, annotator, [task]))
 
 def _score_all(wishes, words, scoring):
     "One row of scores for a text against one target, or against several that must all be met."
@@ -172,6 +185,7 @@ def run_control(
     updates:int=3,            # gradient updates between two steps
     lr:float=0.1,             # their size
     adagrad:str='fresh',      # 'fresh' or 'persistent', see `Guidance`
+    reads:str|dict='x_t',     # what constraints read: 'x_t' (the paper), 'x0_hat' through the denoiser, or 'both'; or a dict by task. For length, all but 'x_t' mean the whole row
     clamp:bool|int=True,      # as in `generate`
     batch_size:int=500,       # rows at once
     unguided:int=200,         # free samples that each target is also tried on; 0 leaves that out
@@ -185,11 +199,14 @@ def run_control(
     if n < 1: raise ValueError(f"run_control: n={n}, expected at least 1 sample a target")
     if model.vocab is None: raise ValueError("run_control: the model has no vocabulary, so its texts cannot be read")
     weight = float(np.mean([WEIGHTS[t] for t in tasks])) if weight is None else weight
+    reads = {t: reads.get(t, 'x_t') if isinstance(reads, dict) else reads for t in tasks}
+    if unknown := [r for r in reads.values() if r not in READS]: raise ValueError(f"run_control: reads={unknown[0]!r}, expected one of {READS}")
     T, classifiers, known = model.config.seq_len, {}, {}
     for kind in dict.fromkeys(KIND_OF[t] for t in tasks if t in KIND_OF):
         given = classifier.get(kind) if isinstance(classifier, dict) else classifier
         if given is None and corpus is None: raise ValueError(f"run_control: task {task!r} needs a {kind} classifier, expected classifier= or a corpus= to train one on")
-        classifiers[kind] = given or train_classifier(model, corpus, next(t for t in tasks if KIND_OF.get(t) == kind), cache=cache, seed=seed)
+        first = next(t for t in tasks if KIND_OF.get(t) == kind)
+        classifiers[kind] = given or train_classifier(model, _learnable(corpus, kind, annotator, first), first, cache=cache, seed=seed)
         classes = classifiers[kind].labels.classes
         known |= dict(semantic=dict(values=classes if kind == 'semantic' else None), pos=dict(known_tags=classes.get('pos')), spans=dict(known_labels=classes.get('spans')))[kind]
     targets, faults = _checked(targets, model, known)
@@ -207,8 +224,8 @@ def run_control(
         for k, name in enumerate(tasks):
             if name in KIND_OF:
                 c = classifiers[KIND_OF[name]]
-                constraints.append(classifier_constraint(c, torch.stack([c.labels.wish(name, ws[k].value, T) for ws in part]).to(model.device)))
-            if name == 'length' and method == 'guide': constraints.append(length_constraint([ws[k].value for ws in part]))
+                constraints.append(classifier_constraint(c, torch.stack([c.labels.wish(name, ws[k].value, T) for ws in part]).to(model.device), reads[name]))
+            if name == 'length' and method == 'guide': constraints.append(length_constraint([ws[k].value for ws in part], whole=reads[name] != 'x_t'))
         guide = Guidance(constraints, weight, updates, lr, adagrad) if constraints else None
         given = known_ids(part, T, model.vocab, method)
         samples = generate(model, len(part), steps, clamp=clamp, seed=seed, batch_size=len(part), known=given, guide=guide, schedule=schedule, offset=first)
@@ -221,7 +238,7 @@ def run_control(
         free_words = generate(model, unguided, steps, clamp=clamp, seed=seed + 1, batch_size=batch_size, schedule=schedule).words
         free = pd.DataFrame([dict(target=k, wish=label(ws)) | _score_all(ws, words, scoring) for k, ws in enumerate(targets) for words in free_words])
     judge = lambda found: teacher.score([' '.join(w) for w in found]).lm_score if teacher is not None and any(found) else math.nan
-    settings = dict(n=n, steps=steps, weight=weight, seed=seed, updates=updates, lr=lr, adagrad=adagrad, clamp=clamp, unguided=unguided)
+    settings = dict(n=n, steps=steps, weight=weight, seed=seed, updates=updates, lr=lr, adagrad=adagrad, reads=reads, clamp=clamp, unguided=unguided)
     return ControlResult(' + '.join(tasks), method, table, free, judge(texts), judge(free_words), seconds, faults, settings)
 
 # %% ../nbs/08b_control.ipynb #6d190177
@@ -291,15 +308,10 @@ def _some_tasks(job): # a plain function of one argument, so that a process pool
         for method in ('guide', 'hold') if task == 'length' else ('guide',):
             folders.append(out/(task if method == 'guide' else f'{task}-{method}'))
             if (folders[-1]/'result.json').exists(): continue
-            wishes = targets.get(task) or make_targets(corpus, task, n_targets, max_words=model.config.seq_len - 2, **_make_options(corpus, options, task))
+            wishes = targets.get(task) or make_targets(corpus, task, n_targets, max_words=model.config.seq_len - 2, **_plugins(corpus, options.get('annotator'), [task]))
             weight = {'weight': weights[task]} if task in weights else {}
             run_control(model, task, wishes, corpus=corpus, cache=out/'classifiers', method=method, **options | weight).save(folders[-1])
     return folders
-
-def _make_options(corpus, options, task): # targets without gold annotation come from the annotator that will score them
-    annotator = options.get('annotator')
-    annotator = annotator.get(task) if isinstance(annotator, dict) else annotator
-    return {} if annotator is None else {'pos': dict(tagger=annotator), 'tree': dict(parser=annotator), 'spans': dict(parser=annotator)}.get(task, {})
 
 # %% ../nbs/08b_control.ipynb #2865f542
 @call_parse
@@ -312,6 +324,7 @@ def anchor_control(
     n:int=50,              # samples a target
     steps:int=200,         # sampling steps
     weight:float=None,     # of the fluency term; the authors' for each task otherwise
+    reads:str='x_t',       # what constraints read: x_t (the paper), x0_hat or both
     teacher:str=None,      # directory of a teacher, for lm-score
     out:str='runs/control', # results are written here
     workers:int=1,         # processes that share the tasks
@@ -325,7 +338,7 @@ def anchor_control(
         if unknown := [t for t in names if t not in TASKS]: raise ValueError(f"tasks: {unknown[0]!r} is unknown, expected some of {','.join(TASKS)}")
         if targets and len(names) != 1: raise ValueError("targets: a file serves one task, expected --tasks to name it")
         given = {names[0]: load_targets(targets)} if targets else None
-        options = dict(n=n, steps=steps, weight=weight, seed=seed, teacher=Teacher.load(teacher) if teacher else None)
+        options = dict(n=n, steps=steps, weight=weight, reads=reads, seed=seed, teacher=Teacher.load(teacher) if teacher else None)
         with worker_pool(workers, max(1, os.cpu_count()//workers)) if workers > 1 else nullcontext() as pool:
             table = control_study(model, open_corpus(corpus), out, names, n_targets, given, executor=pool, **options)
     except (ValueError, FileNotFoundError) as e: raise SystemExit(f'anchor_control: {e}')

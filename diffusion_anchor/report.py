@@ -228,7 +228,7 @@ def verdict(self:Study) -> list:
             told = 'more' if low > 0 else 'fewer' if high < 0 else 'no measurable difference in'
             parts.append(f"{told} accepted sentences ({row.accepted:.1%} against {base.accepted:.1%}; difference {100*d:+.1f} points, 95 % interval {100*low:+.1f} to {100*high:+.1f})")
             ratio = row.exact_ppl/base.exact_ppl - 1
-            if not np.isfinite(ratio): parts.append('no exact perplexity, for want of accepted sentences')
+            if not np.isfinite(ratio) or min(row.accepted, base.accepted)*n < 20: parts.append('no exact perplexity, for want of accepted sentences')
             else: parts.append(f"exact perplexity of the accepted {ratio:+.1%}, {'within' if abs(ratio) <= 0.1 else 'not within'} the report's 10 %")
         change = row.relative_mid/base.relative_mid - 1
         parts.append(f"relative distance at mid-schedule {row.relative_mid:.3f} against {base.relative_mid:.3f} ({'about as committed' if abs(change) < 0.05 else 'more committed' if change < 0 else 'less committed'}), right words {row.right_mid:.1%} against {base.right_mid:.1%}")
