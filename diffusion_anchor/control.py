@@ -296,7 +296,7 @@ def control_study(
     results = {folder.name: ControlResult.load(folder).row() for folder in done}
     table = pd.DataFrame([results[name] for task in tasks for name in (task, f'{task}-hold') if name in results])
     table.to_csv(out/'table.csv', index=False)
-    told = dict(about=f"control_study({', '.join(tasks)}), {n_targets} targets a task", weights=weights or {}, minutes=(time.perf_counter() - began)/60, environment=environment())
+    told = dict(about=f"control_study({', '.join(tasks)}), {n_targets} targets a task", weights=weights or {}, **{k: v for k, v in options.items() if k in ('n', 'steps', 'reads', 'seed')}, minutes=(time.perf_counter() - began)/60, environment=environment())
     if not (out/'settings.json').exists(): (out/'settings.json').write_text(json.dumps(told, indent=1, ensure_ascii=False), encoding='utf-8')
     return table
 

@@ -210,7 +210,8 @@ class Study:
         rows = []
         for name in order[1:]:
             gain = 100*(success[name] - success[order[0]]).dropna()
-            for task, part in [*gain.groupby('task'), ('all', gain)]:
+            asked = gain[~gain.index.get_level_values('task').str.endswith('-hold')] # holding the END is no guidance: shown, not summed
+            for task, part in [*gain.groupby('task'), ('all', asked)]:
                 low, high = (part.mean(),)*2 if np.ptp(part) == 0 else bootstrap([part.to_numpy()], np.mean, method='percentile', n_resamples=2000, rng=0).confidence_interval
                 rows.append(dict(variant=name, task=task, points=part.mean(), low=low, high=high, targets=len(part)))
         return pd.DataFrame(rows)
@@ -224,9 +225,10 @@ def verdict(self:Study) -> list:
     for name, row in mean.iloc[1:].iterrows():
         parts = []
         if 'accepted' in row:
-            d, low, high = share_difference(row.accepted, base.accepted, n)
-            told = 'more' if low > 0 else 'fewer' if high < 0 else 'no measurable difference in'
-            parts.append(f"{told} accepted sentences ({row.accepted:.1%} against {base.accepted:.1%}; difference {100*d:+.1f} points, 95 % interval {100*low:+.1f} to {100*high:+.1f})")
+            for column, way in (('accepted', ''), ('accepted_unclamped', 'without clamping ')):
+                d, low, high = share_difference(row[column], base[column], n)
+                told = 'more' if low > 0 else 'fewer' if high < 0 else 'no measurable difference in'
+                parts.append(f"{way}{told} accepted sentences ({row[column]:.1%} against {base[column]:.1%}; difference {100*d:+.1f} points, 95 % interval {100*low:+.1f} to {100*high:+.1f})")
             ratio = row.exact_ppl/base.exact_ppl - 1
             if not np.isfinite(ratio) or min(row.accepted, base.accepted)*n < 20: parts.append('no exact perplexity, for want of accepted sentences')
             else: parts.append(f"exact perplexity of the accepted {ratio:+.1%}, {'within' if abs(ratio) <= 0.1 else 'not within'} the report's 10 %")
