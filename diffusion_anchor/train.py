@@ -105,7 +105,7 @@ PRESETS = {
                                  model=dict(seq_len=48, emb_dim=32, hidden=256, layers=4, heads=4, dropout=0., self_condition=True)),
     'toy':         _SMALL | dict(steps=7_500, batch_size=32, eval_every=2_500, save_every=2_500, times='stratified', position_std=2.,
                                  model=dict(seq_len=32, emb_dim=32, hidden=128, layers=3, heads=8, dropout=0., self_condition=True)),
-    'quick':       _SMALL | dict(steps=400, batch_size=32, log_every=50, eval_every=400, warmup=20, times='noisier', position_std=2.,
+    'quick':       _SMALL | dict(steps=400, batch_size=32, log_every=50, eval_every=400, warmup=20, times='stratified', position_std=2.,
                                  model=dict(seq_len=32, emb_dim=32, hidden=96, layers=2, heads=8, dropout=0., self_condition=True)),
 }
 
