@@ -61,9 +61,9 @@ class Losses:
     decoder_nll:torch.Tensor # −log p(w | x₀), nats a token
     prior:torch.Tensor       # mean of (√ᾱ_T x₀)²
     anchor:torch.Tensor      # the anchor's value before λ; 0 without one
-    t:torch.Tensor           # timesteps [B]
-    mse_each:torch.Tensor    # [B]
-    loss_each:torch.Tensor   # [B]
+    t:torch.Tensor           # timesteps [B'], of the sentences without known words
+    mse_each:torch.Tensor    # [B']
+    loss_each:torch.Tensor   # [B']
 
 def diffusion_loss(
     model:DiffusionLM,            # in train mode for training
@@ -74,14 +74,16 @@ def diffusion_loss(
     x0_noise:torch.Tensor=None,   # the noise of x₀ [B, T, d]; drawn if None
     step:int=0,                   # training step, for an anchor whose λ depends on it
     self_condition:bool=None,     # feed a first guess back; None tosses a coin in training and says yes in evaluation
+    known:torch.Tensor=None,      # words that stay free of noise [B, T], bool; they count in the loss like the others
 ) -> Losses:
-    "Diffusion-LM's training objective (`training_losses_e2e` of Li et al. 2022), plus an anchor."
+    "Diffusion-LM's training objective (`training_losses_e2e` of Li et al. 2022), plus an anchor, plus partial noising (Gong et al. 2023) if some words are `known`."
     schedule, mean_emb = model.schedule, model.embed(ids)
     if t is None: t = torch.randint(0, schedule.steps, (len(ids),), device=ids.device)
     noise    = torch.randn_like(mean_emb) if noise is None else noise
     x0_noise = torch.randn_like(mean_emb) if x0_noise is None else x0_noise
     x0  = mean_emb + (1 - schedule.alpha_bar[0].item())**0.5 * x0_noise
     x_t = schedule.q_sample(x0, t, noise)
+    if known is not None: x_t = torch.where(known[..., None], x0, x_t)
 
     guess = None
     if model.config.self_condition:
@@ -96,8 +98,9 @@ def diffusion_loss(
     prior_each  = schedule.alpha_bar[-1].item() * x0.pow(2).mean((1, 2))
     anchor_each = torch.zeros_like(mse_each) if anchor is None else anchor(model, x0_hat, ids, t)
     loss_each   = mse_each + nll_each + prior_each + (0. if anchor is None else anchor.at(step)) * anchor_each
+    whole = slice(None) if known is None else ~known.any(1)
     return Losses(loss_each.mean(), mse_each.mean(), nll_each.mean(), prior_each.mean(), anchor_each.mean(),
-                  t, mse_each.detach(), loss_each.detach())
+                  t[whole], mse_each.detach()[whole], loss_each.detach()[whole])
 
 # %% ../nbs/03_losses.ipynb #24f7ffc2
 @torch.no_grad()

@@ -65,9 +65,16 @@ def measure(
 # %% ../nbs/09_report.ipynb #1e52f313
 def _slug(name, seed): return f"{re.sub(r'[^a-z0-9.]+', '-', name.lower().replace('λ', 'lambda')).strip('-')}-seed{seed}"
 
+def _threads(jobs, executor):
+    "Threads of each job: the last ones, if they are fewer than the workers of a `worker_pool`, share all of its threads."
+    workers, threads = getattr(executor, 'workers', 1), getattr(executor, 'threads', None)
+    late = jobs % workers
+    return [threads] * (jobs - late) + [threads and workers*threads // max(late, 1)] * late
+
 def _one(job): # one argument and no lambda around it, so that a process pool can send it
     "Train and measure one variant, and steer it, unless an earlier call did."
-    folder, corpus, grammar, teacher, name, anchor, config, seed, n, steps, tasks, control = job
+    folder, corpus, grammar, teacher, name, anchor, config, seed, n, steps, tasks, control, threads = job
+    if threads: torch.set_num_threads(threads)
     if not (folder/'result.json').exists(): _train_and_measure(folder, corpus, grammar, teacher, name, anchor, config, seed, n, steps)
     if tasks: control_study(Run.load(folder).model, corpus, folder/'control', tasks, teacher=teacher, seed=seed, **control)
 
@@ -113,6 +120,7 @@ def run_study(
     grammar = RestaurantGrammar(0) if corpus.name == 'grammar' else None
     jobs = [(out/_slug(name, seed), corpus, grammar, teacher, name, anchor, config, seed, n, steps, tuple(tasks), control or {})
             for seed in seeds for name, anchor in anchors.items()]
+    jobs = [job + (threads,) for job, threads in zip(jobs, _threads(len(jobs), executor))]
     began = time.perf_counter()
     list((executor.map if executor else map)(_one, jobs))
     about = json.loads((out/'study.json').read_text(encoding='utf-8'))
@@ -411,9 +419,9 @@ def record_run(
 @call_parse
 def anchor_study(
     quick:bool=False,     # two minutes: tiny models, few samples; to see the page
-    full:bool=False,      # three seeds, four times the steps
+    full:bool=False,      # three seeds of the preset 'full': a layer more, four times the steps
     corpus:str='grammar', # grammar, e2e, a folder of E2E files, or a text file
-    preset:str=None,      # another recipe than 'toy' ('quick' with --quick)
+    preset:str=None,      # another recipe than 'toy' ('quick' with --quick, 'full' with --full)
     steps:int=None,       # other than the preset's
     n:int=None,           # samples a variant: 500 (100 with --quick)
     workers:int=None,     # variants trained at once; None is one a core, at most 5, and 1 where there is a GPU
@@ -422,9 +430,8 @@ def anchor_study(
     "Compare the report's anchors with the baseline, and write a page."
     if quick and full: raise SystemExit('anchor_study: --quick and --full exclude each other')
     try:
-        config = TrainConfig.preset(preset or ('quick' if quick else 'toy'))
-        steps = steps or config.steps * (4 if full else 1)
-        if steps != config.steps: config = replace(config, steps=steps, warmup=min(config.warmup, steps - 1))
+        config = TrainConfig.preset(preset or ('quick' if quick else 'full' if full else 'toy'))
+        if steps and steps != config.steps: config = replace(config, steps=steps, warmup=min(config.warmup, steps - 1))
         began, cores = time.perf_counter(), os.cpu_count()
         workers = workers or (1 if torch.cuda.is_available() else min(cores, len(VARIANTS)))
         with worker_pool(workers, max(cores // workers, 1)) if workers > 1 else nullcontext() as pool:
