@@ -36,14 +36,18 @@ class NoiseSchedule:
         betas = [min(1 - share((i+1)/steps) / share(i/steps), 0.999) for i in range(steps)]
         self.betas = torch.tensor(betas, dtype=torch.float64)
         self.alpha_bar = (1 - self.betas).cumprod(0)
+        self._copies = {} # device -> √ᾱ and √(1−ᾱ) there: a look-up must not make a GPU wait for the processor
 
     def __repr__(self): return f'NoiseSchedule(steps={self.steps}, kind={self.kind!r})'
 
 # %% ../nbs/02_model.ipynb #978fc3ad
-def _at(values, t, like):
-    "`values[t]` shaped to broadcast over [B, T, d], on the device of `like`."
-    picked = torch.as_tensor(values, dtype=torch.float64)[torch.as_tensor(t).cpu()].to(like.device, like.dtype)
-    return picked.view(-1, *[1] * (like.dim() - 1)) if picked.dim() else picked
+def _signal_and_noise(self:NoiseSchedule, t, like):
+    "√ᾱ_t and √(1−ᾱ_t), each shaped to broadcast over [B, T, d], on the device of `like`."
+    if like.device not in self._copies:
+        self._copies[like.device] = [v.sqrt().to(like.device) for v in (self.alpha_bar, 1 - self.alpha_bar)]
+    t = torch.as_tensor(t, device=like.device)
+    return [v[t].to(like.dtype).view(-1, *[1] * (like.dim() - 1)) for v in self._copies[like.device]]
+NoiseSchedule._signal_and_noise = _signal_and_noise
 
 def q_sample(self:NoiseSchedule,
     x0:torch.Tensor,    # clean embeddings [B, T, d]
@@ -51,7 +55,8 @@ def q_sample(self:NoiseSchedule,
     noise:torch.Tensor, # standard normal [B, T, d]
 ) -> torch.Tensor:      # x_t [B, T, d]
     "Noisy embeddings at `t`: √ᾱ_t x₀ + √(1−ᾱ_t) ε (Li et al. 2022, eq. 1)."
-    return _at(self.alpha_bar.sqrt(), t, x0) * x0 + _at((1 - self.alpha_bar).sqrt(), t, x0) * noise
+    signal, spread = self._signal_and_noise(t, x0)
+    return signal * x0 + spread * noise
 NoiseSchedule.q_sample = q_sample
 
 # %% ../nbs/02_model.ipynb #75dd85e1

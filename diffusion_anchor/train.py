@@ -4,13 +4,14 @@
 
 # %% auto #0
 __all__ = ['PRESETS', 'TERMS', 'TrainConfig', 'draw_times', 'draw_known', 'pick_precision', 'make_optimizers', 'mirror_start',
-           'lr_factor', 'update_ema', 'batch_of', 'by_quarter', 'validate', 'environment', 'Run', 'fit', 'worker_pool',
-           'open_corpus', 'anchor_fit']
+           'lr_factor', 'update_ema', 'batch_rows', 'batch_of', 'by_quarter', 'validate', 'environment', 'Run', 'Batch',
+           'draw_batch', 'GraphedLoss', 'fit', 'worker_pool', 'open_corpus', 'anchor_fit']
 
 # %% ../nbs/04_train.ipynb #b1ffee29
 import copy, hashlib, json, math, multiprocessing, os, platform, shutil, time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
@@ -189,19 +190,28 @@ def update_ema(
     decay = min(decay, (1 + step) / (10 + step))
     torch._foreach_lerp_(list(ema.parameters()), list(model.parameters()), 1 - decay)
 
+def batch_rows(
+    n:int,    # sentences of the split
+    step:int, # 0 .. steps-1
+    size:int, # sentences a batch
+    seed:int, # of the order
+) -> torch.Tensor: # numbers of sentences [size]
+    "Which sentences a step sees: walk through a fresh permutation every epoch, without a state to save."
+    places = torch.arange(step*size, (step + 1)*size)
+    rows = []
+    for epoch in (places // n).unique().tolist():
+        order = torch.randperm(n, generator=torch.Generator().manual_seed(seed*1_000_003 + epoch))
+        rows.append(order[places[places // n == epoch] % n])
+    return torch.cat(rows)
+
 def batch_of(
     ids:torch.Tensor, # all sentences [N, T]
     step:int,         # 0 .. steps-1
     size:int,         # sentences a batch
     seed:int,         # of the order
 ) -> torch.Tensor:    # [size, T]
-    "The batch of a step: walk through a fresh permutation every epoch, without a state to save."
-    places = torch.arange(step*size, (step + 1)*size)
-    rows = []
-    for epoch in (places // len(ids)).unique().tolist():
-        order = torch.randperm(len(ids), generator=torch.Generator().manual_seed(seed*1_000_003 + epoch))
-        rows.append(order[places[places // len(ids) == epoch] % len(ids)])
-    return ids[torch.cat(rows)]
+    "The sentences of a step."
+    return ids[batch_rows(len(ids), step, size, seed)]
 
 # %% ../nbs/04_train.ipynb #76617110
 TERMS = ('loss', 'mse', 'decoder_nll', 'prior', 'anchor')
@@ -283,22 +293,24 @@ def _save_checkpoint(folder, model, ema, optimizers, scaler, step, history):
     new.rename(saved); shutil.rmtree(old, ignore_errors=True)
     shutil.copy(saved/'history.csv', folder/'history.csv')
 
-# %% ../nbs/04_train.ipynb #9409d431
-def fit(
-    corpus:Corpus,           # sentences and vocabulary
-    config:TrainConfig|str='toy', # a config, or the name of a preset
-    out_dir=None,            # run folder; None keeps nothing on disk
-    resume:bool=True,        # go on from a checkpoint in `out_dir`, if there is one
-    callbacks=(),            # each called as callback(step, row, ema_model) when a row is logged
-) -> Run:
-    "Train a Diffusion-LM."
-    if isinstance(config, str): config = TrainConfig.preset(config)
-    device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
-    precision = pick_precision(config.precision, device)
-    half = dict(device_type=device.type, dtype=torch.float16 if precision == 'fp16' else torch.bfloat16, enabled=precision != 'fp32')
-    folder = Path(out_dir) if out_dir else None
-    if folder and not resume and (folder/'checkpoint').exists(): raise FileExistsError(f"fit: {folder} holds a run; pass resume=True or another out_dir")
-    with torch.random.fork_rng():                                # the caller's random state is not ours to move
+# %% ../nbs/04_train.ipynb #3e99e8d5
+@dataclass
+class _State:
+    "What a run carries from step to step."
+    model:DiffusionLM
+    ema:DiffusionLM
+    optimizers:list
+    scaler:object
+    precision:str
+    full_lr:list          # learning rate of each parameter group, before the schedule
+    config:TrainConfig
+    done:int = 0          # steps that are behind it
+    history:list = field(default_factory=list)
+
+    @classmethod
+    def start(cls, corpus, config, device):
+        "Fresh weights from the seed."
+        precision = pick_precision(config.precision, device)
         torch.manual_seed(config.seed)
         model = DiffusionLM(DiffusionLMConfig(len(corpus.vocab), **config.model), corpus.vocab).to(device)
         model.position_embeddings.weight.data *= config.position_std
@@ -306,50 +318,193 @@ def fit(
         ema = copy.deepcopy(model).eval().requires_grad_(False)
         optimizers = make_optimizers(model, config)
         full_lr = [group['lr'] for o in optimizers for group in o.param_groups]
-        scaler = torch.amp.GradScaler(device.type, enabled=precision == 'fp16')
-        start, history = _resume(folder, corpus, config, model, ema, optimizers, scaler, device) if folder else (0, [])
+        return cls(model, ema, optimizers, torch.amp.GradScaler(device.type, enabled=precision == 'fp16'), precision, full_lr, config)
 
-        train, valid = (corpus.ids(split, model.config.seq_len, config.packing) for split in ('train', 'valid'))
-        if not len(train) or not len(valid): raise ValueError(f"fit: corpus {corpus.name!r} has {len(train)} training and {len(valid)} validation rows, expected some of each")
-        window, words, began = [], 0, time.perf_counter()
-        bar = tqdm(range(start, config.steps), initial=start, total=config.steps, desc=config.anchor.label if config.anchor else 'no anchor', mininterval=1, position=_bar_line())
-        model.train()
-        for step in bar:
-            torch.manual_seed(config.seed*1_000_003 + step)      # all randomness of a step comes from its number
-            ids = batch_of(train, step, config.batch_size, config.seed)
-            t = draw_times(len(ids), model.schedule.steps, config.times)
-            noise, x0_noise = torch.randn(2, *ids.shape, model.config.emb_dim)
-            self_condition = torch.rand(()).item() < 0.5         # one coin for all micro-batches
-            known = draw_known(*ids.shape, config.known) if config.known else None
-            for part in torch.arange(len(ids)).split(config.micro_batch or len(ids)):
-                sent = [None if tensor is None else tensor[part].to(device, non_blocking=True) for tensor in (ids, t, noise, x0_noise, known)]
-                with torch.autocast(**half): out = diffusion_loss(model, sent[0], config.anchor, *sent[1:4], step, self_condition, sent[4])
-                scaler.scale(out.loss * (len(part) / len(ids))).backward()
-                window.append((len(part), replace(out, **{k: getattr(out, k).detach() for k in TERMS}))) # values, not graphs
-            if config.clip is not None:
-                for optimizer in optimizers: scaler.unscale_(optimizer)
-                nn.utils.clip_grad_norm_(model.parameters(), config.clip)
-            groups = [group for optimizer in optimizers for group in optimizer.param_groups]
-            for group, lr in zip(groups, full_lr): group['lr'] = lr * lr_factor(step, config)
-            for optimizer in optimizers: scaler.step(optimizer); optimizer.zero_grad()
-            scaler.update()
-            update_ema(ema, model, step, config.ema)
+    def resume(self, folder, corpus):
+        self.done, self.history = _resume(folder, corpus, self.config, self.model, self.ema, self.optimizers, self.scaler, self.model.device)
 
-            done, words = step + 1, words + (ids != PAD).sum().item()
-            if done % config.log_every == 0 or done in (1, config.steps):
-                row = _row(done, window, model.schedule.steps) | {'words_per_s': words / (time.perf_counter() - began)}
-                if not math.isfinite(row['loss']): raise FloatingPointError(f"fit: the loss is {row['loss']} at step {done}; try a smaller lr, or clip=1.0")
-                if done % config.eval_every == 0 or done == config.steps: row |= validate(ema, valid[:config.eval_sentences], config.anchor, step)
-                history.append(row); window, words, began = [], 0, time.perf_counter()
+    def save(self, folder, done):
+        _save_checkpoint(folder, self.model, self.ema, self.optimizers, self.scaler, done, self.history)
+
+def _rows(corpus, config, model):
+    "Rows of ids of both splits."
+    train, valid = (corpus.ids(split, model.config.seq_len, config.packing) for split in ('train', 'valid'))
+    if not len(train) or not len(valid):
+        raise ValueError(f"fit: corpus {corpus.name!r} has {len(train)} training and {len(valid)} validation rows, expected some of each")
+    return train, valid
+
+def _bar(state, config):
+    return tqdm(range(state.done, config.steps), initial=state.done, total=config.steps, mininterval=1, position=_bar_line(),
+                desc=config.anchor.label if config.anchor else 'no anchor')
+
+# %% ../nbs/04_train.ipynb #183e9be7
+@dataclass
+class Batch:
+    "What one training step reads, on the model's device."
+    ids:torch.Tensor      # words [B, T]
+    t:torch.Tensor        # timesteps [B]
+    noise:torch.Tensor    # of x_t [B, T, d]
+    x0_noise:torch.Tensor # of x₀ [B, T, d]
+    known:torch.Tensor=None # words free of noise, bool [B, T]
+
+    def split(self,
+        size:int, # sentences at once; None is all
+    ) -> list:
+        "Micro-batches."
+        n = len(self.ids)
+        parts = zip(*(v.split(size or n) if v is not None else [None]*n for v in vars(self).values()))
+        return [Batch(*part) for part in parts]
+
+def draw_batch(
+    train:torch.Tensor, # all sentences [N, T], on the model's device
+    step:int,           # 0 .. steps-1
+    config:TrainConfig, # batch_size, times, known, seed
+    model:DiffusionLM,  # where, how wide, how many timesteps
+) -> tuple:             # numbers of the sentences [B], Batch, whether this step feeds a first guess back
+    "All randomness of a step comes from its number; noise is drawn where the model is, so that nothing large crosses over to a GPU."
+    torch.manual_seed(config.seed*1_000_003 + step)
+    rows = batch_rows(len(train), step, config.batch_size, config.seed)
+    t = draw_times(len(rows), model.schedule.steps, config.times).to(model.device)
+    noise, x0_noise = torch.randn(2, len(rows), train.shape[1], model.config.emb_dim, device=model.device)
+    self_condition = torch.rand(()).item() < 0.5 # one coin for all micro-batches
+    known = draw_known(len(rows), train.shape[1], config.known).to(model.device) if config.known else None
+    return rows, Batch(train[rows.to(model.device)], t, noise, x0_noise, known), self_condition
+
+# %% ../nbs/04_train.ipynb #b24f2061
+def _autocast(precision, device):
+    dtype = torch.float16 if precision == 'fp16' else torch.bfloat16
+    return torch.autocast(device.type, dtype, enabled=precision != 'fp32', cache_enabled=not torch.cuda.is_available())
+
+def _loss(model, config, precision, batch, step, self_condition):
+    with _autocast(precision, model.device):
+        return diffusion_loss(model, batch.ids, config.anchor, batch.t, batch.noise, batch.x0_noise, step, self_condition, batch.known)
+
+def _values(out): # values, not graphs
+    return replace(out, **{k: getattr(out, k).detach() for k in TERMS})
+
+def _loss_and_gradients(model, config, precision, scaler, batch, step, self_condition):
+    "Forward and backward, micro-batch by micro-batch: [(sentences, Losses)]."
+    seen = []
+    for part in batch.split(config.micro_batch):
+        out = _loss(model, config, precision, part, step, self_condition)
+        scaler.scale(out.loss * (len(part.ids) / len(batch.ids))).backward()
+        seen.append((len(part.ids), _values(out)))
+    return seen
+
+def _update(state, config, step):
+    "One step of the optimisers at the rate of this step, and of the averaged weights."
+    if config.clip is not None:
+        for optimizer in state.optimizers: state.scaler.unscale_(optimizer)
+        nn.utils.clip_grad_norm_(state.model.parameters(), config.clip)
+    groups = [group for optimizer in state.optimizers for group in optimizer.param_groups]
+    for group, lr in zip(groups, state.full_lr): group['lr'] = lr * lr_factor(step, config)
+    for optimizer in state.optimizers: state.scaler.step(optimizer); optimizer.zero_grad()
+    state.scaler.update()
+    update_ema(state.ema, state.model, step, config.ema)
+
+# %% ../nbs/04_train.ipynb #f2b83b8f
+def _may_graph(config, device, fast):
+    "Whether a step can be one CUDA graph: everything in it has the same shape and the same constants each time."
+    able = device.type == 'cuda' and config.micro_batch is None and not config.known \
+        and pick_precision(config.precision, device) != 'fp16' and not (config.anchor and callable(config.anchor.weight))
+    if fast and not able:
+        raise ValueError("fit: fast=True, expected a GPU and a recipe without micro-batches, known words, fp16 and λ(step)")
+    return able if fast is None else fast
+
+class GraphedLoss:
+    "Forward and backward recorded as a CUDA graph, one for each side of the self-conditioning coin, and replayed: Python launches no kernel."
+    def __init__(self,
+        model:DiffusionLM,   # its encoder layers are compiled
+        config:TrainConfig,  # anchor and precision
+        device:torch.device, # a GPU
+        compiled:bool=True,  # compile the encoder layers first
+    ):
+        self.model, self.config, self.precision = model, config, pick_precision(config.precision, device)
+        self.graphs, self.parameters = {}, list(model.parameters())
+        if compiled:
+            for layer in model.input_transformers.layer: layer.compile()
+
+    def _backward(self, batch, self_condition):
+        for p in self.parameters: p.grad = None # so that the recorded pass writes gradients and does not add to them
+        out = _loss(self.model, self.config, self.precision, batch, 0, self_condition)
+        out.loss.backward()
+        return _values(out)
+
+    def _record(self, batch, self_condition):
+        "Warm up beside the main stream, as CUDA graphs ask for, then record."
+        inputs, aside = Batch(*(None if v is None else v.clone() for v in vars(batch).values())), torch.cuda.Stream()
+        aside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(aside):
+            for _ in range(3): self._backward(inputs, self_condition)
+        torch.cuda.current_stream().wait_stream(aside)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph): out = self._backward(inputs, self_condition)
+        self.graphs[self_condition] = graph, inputs, out, [p.grad for p in self.parameters]
+
+    def __call__(self, batch, step, self_condition):
+        key = self_condition and self.model.config.self_condition
+        if key not in self.graphs: self._record(batch, key)
+        graph, inputs, out, gradients = self.graphs[key]
+        for held, new in zip(vars(inputs).values(), vars(batch).values()):
+            if held is not None: held.copy_(new)
+        graph.replay()
+        for p, gradient in zip(self.parameters, gradients): p.grad = gradient
+        kept = replace(out, **{k: v.clone() for k, v in vars(out).items()}) # the next replay writes over `out`
+        return [(len(batch.ids), kept)]
+
+# %% ../nbs/04_train.ipynb #9409d431
+def fit(
+    corpus:Corpus,           # sentences and vocabulary
+    config:TrainConfig|str='toy', # a config, or the name of a preset
+    out_dir=None,            # run folder; None keeps nothing on disk
+    resume:bool=True,        # go on from a checkpoint in `out_dir`, if there is one
+    callbacks=(),            # each called as callback(step, row, ema_model) when a row is logged
+    fast:bool=None,          # compile the layers and replay a step as a CUDA graph; None: where the recipe allows it on a GPU
+    time_limit:float=None,   # seconds after which it saves a checkpoint and returns what there is; None runs to the end
+) -> Run:
+    "Train a Diffusion-LM."
+    if isinstance(config, str): config = TrainConfig.preset(config)
+    began, device = time.perf_counter(), torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+    folder = Path(out_dir) if out_dir else None
+    if folder and not resume and (folder/'checkpoint').exists():
+        raise FileExistsError(f"fit: {folder} holds a run; pass resume=True or another out_dir")
+    with torch.random.fork_rng():                                # the caller's random state is not ours to move
+        state = _State.start(corpus, config, device)
+        if folder: state.resume(folder, corpus)
+        train, valid = _rows(corpus, config, state.model)
+        train, words_in = train.to(device), (train != PAD).sum(1)
+        loss_of = GraphedLoss(state.model, config, device) if _may_graph(config, device, fast) else \
+            partial(_loss_and_gradients, state.model, config, state.precision, state.scaler)
+        window, words, since = [], 0, time.perf_counter()
+        state.model.train()
+        for step in (bar := _bar(state, config)):
+            rows, batch, self_condition = draw_batch(train, step, config, state.model)
+            window += loss_of(batch, step, self_condition)
+            _update(state, config, step)
+            done, words = step + 1, words + words_in[rows].sum().item()
+            last = done == config.steps or time_limit is not None and time.perf_counter() - began > time_limit
+            if done % config.log_every == 0 or done == 1 or last:
+                row = _row(done, window, state.model.schedule.steps) | {'words_per_s': words / (time.perf_counter() - since)}
+                if not math.isfinite(row['loss']):
+                    raise FloatingPointError(f"fit: the loss is {row['loss']} at step {done}; try a smaller lr, or clip=1.0")
+                if done % config.eval_every == 0 or last:
+                    row |= validate(state.ema, valid[:config.eval_sentences], config.anchor, step)
+                state.history.append(row); window, words, since = [], 0, time.perf_counter()
                 bar.set_postfix(loss=f"{row['loss']:.3f}", words_per_s=f"{row['words_per_s']:.0f}")
-                for callback in callbacks: callback(done, row, ema)
-            if folder and (done % config.save_every == 0 or done == config.steps): _save_checkpoint(folder, model, ema, optimizers, scaler, done, history)
-    history = pd.DataFrame(history)
-    if folder:
+                for callback in callbacks: callback(done, row, state.ema)
+            if folder and (done % config.save_every == 0 or last): state.save(folder, done)
+            if last: break
+    return _finish(state, corpus, config, folder)
+
+# %% ../nbs/04_train.ipynb #a1d365bf
+def _finish(state, corpus, config, folder):
+    "The run, and its model written out once it is complete."
+    history = pd.DataFrame(state.history)
+    if folder and len(history) and history.step.iloc[-1] == config.steps:
         last = history.iloc[-1]
-        ema.save_pretrained(folder/'model', about=dict(corpus=corpus.name, steps=config.steps, anchor=config.anchor.label if config.anchor else 'none', seed=config.seed,
-                                                       **{k: f'{last[k]:.4g}' for k in ('valid_loss', 'valid_mse', 'valid_nll')}))
-    return Run(ema, history, config, folder)
+        about = dict(corpus=corpus.name, steps=config.steps, anchor=config.anchor.label if config.anchor else 'none', seed=config.seed)
+        state.ema.save_pretrained(folder/'model', about=about | {k: f'{last[k]:.4g}' for k in ('valid_loss', 'valid_mse', 'valid_nll')})
+    return Run(state.ema, history, config, folder)
 
 def _bar_line():
     "The line of the progress bar: processes of a pool must not write over each other."
@@ -357,9 +512,10 @@ def _bar_line():
     return int(number) - 1 if number.isdigit() else None
 
 def _row(step, window, T):
-    "One row of the history: means since the last one."
+    "One row of the history: means since the last one. All values leave the device at once."
     sizes, window = zip(*window)
-    row = {'step': step} | {k: sum(getattr(out, k).item()*n for out, n in zip(window, sizes)) / sum(sizes) for k in TERMS}
+    means = {k: torch.stack([getattr(out, k) for out in window]).tolist() for k in TERMS}
+    row = {'step': step} | {k: sum(v*n for v, n in zip(values, sizes)) / sum(sizes) for k, values in means.items()}
     stack = {name: torch.cat([getattr(out, name) for out in window]) for name in ('t', 'loss_each', 'mse_each')}
     return row | by_quarter(stack['t'], T, loss=stack['loss_each'], mse=stack['mse_each'])
 

@@ -1,0 +1,197 @@
+"""One sitting on a GPU: how fast a step of the paper's network is beside a plain re-statement of the authors' loop, then as
+many steps as fit into the time, then what that model writes. Everything is recorded as it comes, so that a stop loses nothing.
+
+    python .github/gpu.py --corpus e2e --out runs/gpu --seconds 570
+"""
+import argparse, copy, json, subprocess, sys, time
+from dataclasses import replace
+from pathlib import Path
+import numpy as np, torch
+from torch.utils.flop_counter import FlopCounterMode
+from diffusion_anchor.commitment import clamp_audit, commitment, embedding_health
+from diffusion_anchor.control import run_control
+from diffusion_anchor.fluency import Teacher, evaluate_texts, peers
+from diffusion_anchor.losses import Anchor, diffusion_loss
+from diffusion_anchor.model import DiffusionLM, DiffusionLMConfig
+from diffusion_anchor.sample import generate
+from diffusion_anchor.targets import load_targets, make_targets
+from diffusion_anchor.train import TrainConfig, environment, fit, open_corpus, pick_precision
+
+DEVICE = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+BEGAN = time.perf_counter()
+
+
+def wait():
+    if DEVICE.type == 'cuda': torch.cuda.synchronize()
+
+
+class Record:
+    "A JSON file that is written again after every finding."
+    def __init__(self, path): self.path, self.found = path, {}
+
+    def add(self, **found):
+        self.found |= found
+        self.found['seconds_so_far'] = time.perf_counter() - BEGAN
+        self.path.write_text(json.dumps(self.found, indent=1, ensure_ascii=False, default=float), encoding='utf-8')
+        print(f"{self.found['seconds_so_far']:6.1f} s  {', '.join(found)}", flush=True)
+
+    def attempt(self, name, stage):
+        "One stage must not cost the others."
+        try: self.add(**{name: stage()})
+        except Exception as error: self.add(**{f'{name}_failed': f'{type(error).__name__}: {error}'[:500]})
+
+
+def peak_tflops(n=8192, repeats=10):
+    "Rate of a bf16 matrix product on random data."
+    if DEVICE.type != 'cuda': n = 512
+    a, b = (torch.randn(n, n, device=DEVICE, dtype=torch.bfloat16) for _ in range(2))
+    for _ in range(3): a @ b
+    wait(); began = time.perf_counter()
+    for _ in range(repeats): a @ b
+    wait()
+    return 2*n**3*repeats / (time.perf_counter() - began) / 1e12
+
+
+def restated(corpus, config, steps):
+    "Seconds a step of what the authors' loop does: fp32, eager attention, tensor-wise AdamW and EMA, norms read at every step."
+    torch.backends.cuda.matmul.allow_tf32 = False
+    model = DiffusionLM(DiffusionLMConfig(len(corpus.vocab), **config.model)).to(DEVICE).train()
+    model.input_transformers.config._attn_implementation = 'eager'
+    ema, ids = copy.deepcopy(model), corpus.ids('train', model.config.seq_len)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=0., foreach=False, fused=False)
+    for step in range(-3, steps):
+        if step == 0: wait(); began = time.perf_counter()
+        batch = ids[torch.randint(len(ids), (config.batch_size,))].to(DEVICE)
+        t = torch.from_numpy(np.random.choice(model.schedule.steps, len(batch))).to(DEVICE)
+        out = diffusion_loss(model, batch, t=t)
+        optimizer.zero_grad(); out.loss.backward()
+        sum(p.grad.pow(2).sum().item() for p in model.parameters() if p.grad is not None)
+        optimizer.step()
+        with torch.no_grad():
+            for mean, p in zip(ema.parameters(), model.parameters()): mean.mul_(0.9999).add_(p, alpha=1e-4)
+        for value in (out.loss, out.mse, out.decoder_nll, out.prior): value.item()
+    wait()
+    return (time.perf_counter() - began) / steps
+
+
+def ours(corpus, config, steps, fast):
+    "Seconds a step of `fit`, from its own log, after a first stretch that compiles and records; and its peak memory."
+    ticks, size = [], max(steps//4, 1)
+    if DEVICE.type == 'cuda': torch.cuda.reset_peak_memory_stats()
+    brief = replace(config, steps=steps*1000, log_every=size, eval_every=size*10**6, save_every=size*10**6)
+    class Enough(Exception): pass
+    def tick(step, row, model):
+        ticks.append((step, time.perf_counter()))
+        if step >= steps: raise Enough
+    try: fit(corpus, brief, callbacks=[tick], fast=fast)
+    except Enough: pass
+    (s0, t0), (s1, t1) = ticks[1], ticks[-1]
+    memory = torch.cuda.max_memory_allocated()/2**30 if DEVICE.type == 'cuda' else None
+    return dict(s_per_step=(t1 - t0)/(s1 - s0), gib=memory)
+
+
+def tflop_a_step(corpus, config):
+    model = DiffusionLM(DiffusionLMConfig(len(corpus.vocab), **config.model)).to(DEVICE)
+    model.input_transformers.config._attn_implementation = 'eager'
+    ids = corpus.ids('train', model.config.seq_len)[:config.batch_size].to(DEVICE)
+    with FlopCounterMode(display=False) as counted: diffusion_loss(model, ids, self_condition=False).loss.backward()
+    return counted.get_total_flops() / 1e12
+
+
+def same_losses(corpus, config, steps=30):
+    "Largest relative difference between the losses of a plain and a recorded step, dropout off."
+    config = replace(config, steps=steps, log_every=1, eval_every=steps, save_every=steps, model=config.model | dict(dropout=0.))
+    plain, recorded = (fit(corpus, config, fast=fast).history.loss for fast in (False, DEVICE.type == 'cuda'))
+    return float(((plain - recorded).abs() / plain).max())
+
+
+def write(model, out, counts, n):
+    "Samples by number of steps and clamp: {name: texts}."
+    texts = {}
+    for steps in counts:
+        for clamp in (True, False):
+            began, many = time.perf_counter(), n if steps <= 256 else n//5
+            name = f'{steps} steps, {"clamped" if clamp else "free"}'
+            texts[name] = generate(model, many, steps, clamp=clamp, seed=0, batch_size=512).texts
+            print(f'  {name}: {time.perf_counter() - began:.1f} s; {texts[name][0]}', flush=True)
+    (out/'samples.json').write_text(json.dumps(texts, indent=0, ensure_ascii=False), encoding='utf-8')
+    return texts
+
+
+def judged(texts, corpus, teacher):
+    return {name: evaluate_texts(lines, corpus, teacher).to_dict() for name, lines in texts.items()}
+
+
+def steered(model, corpus, teacher, task, targets, n, **options):
+    return run_control(model, task, targets, n=n, corpus=corpus, teacher=teacher, unguided=100, **options).row()
+
+
+def bench(record, corpus, config, few):
+    "Speed of a step: re-stated, plain and recorded; and whether the last two compute the same."
+    record.attempt('matmul_tflops', peak_tflops)
+    record.attempt('tflop_a_step', lambda: tflop_a_step(corpus, config))
+    record.attempt('restated_s_per_step', lambda: restated(corpus, config, max(few//8, 2)))
+    torch.set_float32_matmul_precision('high')
+    record.attempt('plain', lambda: ours(corpus, config, max(few//2, 4), False))
+    if DEVICE.type == 'cuda': record.attempt('recorded', lambda: ours(corpus, config, 2*few, True))
+    record.attempt('largest_relative_difference', lambda: same_losses(corpus, config))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('--corpus', default='e2e', help='e2e, a folder of E2E files, grammar, or a pickled corpus')
+    parser.add_argument('--preset', default='paper')
+    parser.add_argument('--out', default='runs/gpu')
+    parser.add_argument('--seconds', type=float, default=570., help='for everything')
+    parser.add_argument('--train-until', type=float, default=390., help='seconds after the start when training stops')
+    parser.add_argument('--bench-steps', type=int, default=200)
+    parser.add_argument('--targets', default=None, help='file of semantic targets')
+    parser.add_argument('--anchor', type=float, default=None, help='λ of the report\'s anchor; the benchmark is left out then')
+    parser.add_argument('--steps', type=int, default=None, help='training steps; otherwise as many as fit')
+    parser.add_argument('--teacher', default=None, help='directory of a teacher; otherwise one is trained beside')
+    parser.add_argument('--small', action='store_true', help='a tiny network and few samples: does the script run?')
+    parser.add_argument('--teach', action='store_true', help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.corpus.endswith('.pkl'):
+        import pickle # our own file
+        corpus = pickle.loads(Path(args.corpus).read_bytes())
+    else: corpus = open_corpus(args.corpus)
+    out = Path(args.out); out.mkdir(parents=True, exist_ok=True)
+    if args.teach: Teacher.train(corpus, epochs=1 if args.small else 4, progress=False).save(out/'teacher'); return
+    teaching = None if args.teacher else subprocess.Popen([sys.executable, __file__, *sys.argv[1:], '--teach'])
+    small = dict(hidden=32, layers=2, heads=2, seq_len=64) if args.small else {}
+    config, record, n = TrainConfig.preset(args.preset, model=small), Record(out/'record.json'), 20 if args.small else 500
+    config = replace(config, anchor=None if args.anchor is None else Anchor(args.anchor))
+    record.add(command=' '.join(['python .github/gpu.py', *sys.argv[1:]]), environment=environment(),
+               precision=pick_precision(config.precision, DEVICE), anchor=config.anchor.label if config.anchor else 'none')
+    if args.anchor is None: bench(record, corpus, config, 4 if args.small else args.bench_steps)
+    torch.set_float32_matmul_precision('high')
+    fast = DEVICE.type == 'cuda' and record.found.get('largest_relative_difference', 0) < 2e-2
+    left = args.train_until - (time.perf_counter() - BEGAN)
+    steps = args.steps or (40 if args.small else max(int(0.93 * left / record.found['recorded' if fast else 'plain']['s_per_step']) // 1000 * 1000, 1000))
+    every = 200 if not args.small else 10
+    config = replace(config, steps=steps, log_every=every, eval_every=max(steps//10//every*every, every), save_every=10**6*every)
+    record.add(steps=steps, fast=fast)
+    run = fit(corpus, config, None, fast=fast, time_limit=left + 20)
+    run.history.to_csv(out/'history.csv', index=False)
+    record.add(trained_steps=int(run.history.step.iloc[-1]), last=run.history.iloc[-1].to_dict(), train_until=time.perf_counter() - BEGAN)
+    model, ids = run.model, corpus.ids('valid', run.model.config.seq_len)[:256]
+    texts = write(model, out, (16, 32, 64, 200) if not args.small else (4,), n)
+    record.attempt('commitment', lambda: commitment(model, ids).to_dict('records'))
+    record.attempt('clamp_audit', lambda: clamp_audit(model, 200 if not args.small else 8, steps=64 if not args.small else 4).table.to_dict('index'))
+    record.attempt('embedding_health', lambda: embedding_health(model))
+    if teaching: teaching.wait()
+    if (where := Path(args.teacher or out/'teacher')).exists():
+        teacher = Teacher.load(where); teacher.model.to(DEVICE)
+        if teaching: subprocess.run(['tar', '-cf', out/'teacher.tar', '-C', out, 'teacher'], check=False)
+    else: teacher = None
+    record.attempt('texts', lambda: judged(texts, corpus, teacher))
+    record.attempt('peers', lambda: judged(peers(corpus, teacher, n), corpus, teacher))
+    if args.targets:
+        record.attempt('semantic', lambda: steered(model, corpus, teacher, 'semantic', load_targets(args.targets), 2 if args.small else 20, steps=4 if args.small else 200))
+    record.attempt('length', lambda: steered(model, corpus, teacher, 'length', make_targets(corpus, 'length', 16), 2 if args.small else 10, steps=4 if args.small else 200))
+    if time.perf_counter() - BEGAN < args.seconds - 100:
+        record.attempt('more texts', lambda: judged(write(model, out, (1000,), n) | texts, corpus, teacher))
+
+
+if __name__ == '__main__': main()
