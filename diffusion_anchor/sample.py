@@ -7,7 +7,7 @@ __all__ = ['SAMPLERS', 'GRIDS', 'DDPM', 'DDIM', 'SampleConfig', 'until_end', 'Sa
            'bench', 'anchor_bench', 'anchor_sample']
 
 # %% ../nbs/05_sample.ipynb #7a6e3038
-import inspect, json, math, time
+import inspect, math, time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from numbers import Integral, Real
@@ -18,9 +18,9 @@ from fastcore.basics import listify, patch
 from fastcore.script import call_parse
 from sacrebleu.metrics import BLEU
 from tqdm.auto import tqdm
-from .data import START, END, PAD, Vocab
+from .data import Vocab
 from .grammar import RestaurantGrammar
-from .model import DiffusionLM, DiffusionLMConfig, NoiseSchedule
+from .model import DiffusionLM, NoiseSchedule
 from .train import Run, TrainConfig, fit, open_corpus
 
 # %% ../nbs/05_sample.ipynb #f20b5a26
@@ -207,7 +207,10 @@ def _chain(model, schedule, config, rows, given, guides, trace, tick):
         tick(len(rows))
     return put_ids_back(model.logits(x).argmax(-1)).cpu(), guess.cpu(), seen
 
-# %% ../nbs/05_sample.ipynb #b3e5e4cb
+# %% ../nbs/05_sample.ipynb #2804f583
+def _at_least(name, value, least):
+    if not _whole(value, least): raise ValueError(f"generate: {name}={value!r}, expected at least {least}")
+
 def _rows_of_known(model, n, known): # [n, T], -1 where free
     if known is None: return None
     known, T, V = torch.as_tensor(known), model.config.seq_len, model.config.vocab_size
@@ -221,7 +224,7 @@ def _join(batches, vocab): # the batches of `_chain`, one after the other
     steps = [dict(t=step[0]['t'], x0_hat=torch.cat([s['x0_hat'] for s in step])) for step in zip(*traces)]
     return Samples(torch.cat(ids), torch.cat(x0), vocab, steps)
 
-# %% ../nbs/05_sample.ipynb #a960f74a
+# %% ../nbs/05_sample.ipynb #a71eaf1c
 @torch.no_grad()
 def generate(
     model:DiffusionLM,        # in eval mode
@@ -238,15 +241,14 @@ def generate(
     **changes,                # other fields of `SampleConfig`
 ) -> Samples:
     "Write `n` sentences; a pure function of its arguments."
-    for name, value, least in (('n', n, 1), ('offset', offset, 0)):
-        if not _whole(value, least): raise ValueError(f"generate: {name}={value!r}, expected at least {least}")
+    _at_least('n', n, 1); _at_least('offset', offset, 0)
     config = SampleConfig.of(config, **changes | ({} if steps is None else dict(steps=steps)))
     schedule, known, size = schedule or model.schedule, _rows_of_known(model, n, known), config.batch_size or 256
     total = n * len(config.timesteps(schedule))
     with tqdm(total=total, desc='sampling', unit='step', disable=not progress) as bar:
-        batches = [_chain(model, schedule, config, range(offset + first, offset + min(first + size, n)),
-                          None if known is None else known[first:first + size], listify(guide), trace, bar.update)
-                   for first in range(0, n, size)]
+        batch = lambda rows, given: _chain(model, schedule, config, rows, given, listify(guide), trace, bar.update)
+        parts = [(range(n)[i:i + size], None if known is None else known[i:i + size]) for i in range(0, n, size)]
+        batches = [batch([offset + row for row in rows], given) for rows, given in parts]
     return _join(batches, model.vocab)
 
 # %% ../nbs/05_sample.ipynb #b2115af1
@@ -315,7 +317,7 @@ def anchor_bench(
 ):
     "How fast does this machine train and sample, and how long would a preset take?"
     try: table = bench(presets.split(','), seconds, open_corpus(corpus), n, steps)
-    except (ValueError, FileNotFoundError) as error: raise SystemExit(f'anchor_bench: {error}')
+    except (ValueError, FileNotFoundError) as error: raise SystemExit(f'anchor_bench: {error}') from None
     print(table.round(3).to_string())
 
 # %% ../nbs/05_sample.ipynb #bcd212d5
@@ -343,5 +345,5 @@ def anchor_sample(
 ):
     "Print sentences from a trained model."
     try: texts = _sample_texts(run, n, SampleConfig(steps, sampler, clamp=not no_clamp, seed=seed), out)
-    except (ValueError, OSError) as error: raise SystemExit(f'anchor_sample: {error}')
+    except (ValueError, OSError) as error: raise SystemExit(f'anchor_sample: {error}') from None
     print('\n'.join(texts))
