@@ -52,6 +52,7 @@ def _timestep(where, schedule, t): # t, if the schedule has it
 def _sigma0(schedule): # standard deviation of x₀ around EMB(w)
     return (1 - schedule.alpha_bar[0].item())**0.5
 
+# %% ../nbs/06_commitment.ipynb #d31be318
 @torch.no_grad()
 def predict_noised(
     model:DiffusionLM,   # in eval mode
@@ -75,6 +76,7 @@ def _commitment_at(model, ids, t, rng, batch_size): # the two rows of `commitmen
     mean = lambda kept: {name: v[kept].double().mean().item() for name, v in measures.items()}
     return [dict(t=t, positions='words') | mean(ids != PAD), dict(t=t, positions='all') | mean(torch.ones_like(right))]
 
+# %% ../nbs/06_commitment.ipynb #914b7063
 def commitment(
     model:DiffusionLM,        # in eval mode
     ids:torch.Tensor,         # true words [N, T]
@@ -195,6 +197,7 @@ class ClampAudit:
     table:pd.DataFrame # changed tokens and sentences, with 95 % intervals over sentences
     samples:dict       # name -> Samples: 'no clamp', 'clamp', 'clamp at last step', 'nudge'
 
+# %% ../nbs/06_commitment.ipynb #e4d56e33
 def _push_at(first, pushes): # a guide that moves each row once, after the step at t = `first`; batches come in order
     done = [0]
     def push(x, mean, sigma, t, t_prev, model):
@@ -203,6 +206,7 @@ def _push_at(first, pushes): # a guide that moves each row once, after the step 
         return x + pushes[done[0]-len(x):done[0]]
     return push
 
+# %% ../nbs/06_commitment.ipynb #965e345c
 def _compare(base, other): # a row of the audit: shares of tokens and sentences that differ
     counts = changed(base, other)
     tokens = lambda wrong, of, axis=-1: wrong.sum(axis) / np.maximum(of.sum(axis), 1)
@@ -265,6 +269,7 @@ def _effective_rank(table): # exponential of the entropy of the singular values 
 def _found_again(model, x): # share of the copies x [n, V, d] of the embedding table that rounding finds, a word
     return (model.logits(x.to(model.device)).argmax(-1).cpu() == torch.arange(x.shape[1])).float().mean(0)
 
+# %% ../nbs/06_commitment.ipynb #28cdabc4
 @torch.no_grad()
 def embedding_health(
     model:DiffusionLM, # whose embedding table

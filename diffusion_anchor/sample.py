@@ -110,6 +110,7 @@ def _take_timesteps(self:SampleConfig): # as a tuple: a config read back from JS
         raise ValueError(f"SampleConfig: grid={self.grid!r}, expected one of {list(GRIDS)} or falling timesteps >= 0")
     object.__setattr__(self, 'grid', times); object.__setattr__(self, 'steps', len(times))
 
+# %% ../nbs/05_sample.ipynb #187b42dc
 @patch
 def timesteps(self:SampleConfig,
     schedule:NoiseSchedule, # of the chain that is walked
@@ -134,6 +135,7 @@ def of(cls:SampleConfig,
         raise ValueError(f"SampleConfig: unknown fields {unknown}, expected some of {known}")
     return replace(config, **changes)
 
+# %% ../nbs/05_sample.ipynb #b5eb7f5e
 @patch
 def new_sampler(self:SampleConfig):
     "A fresh sampler, made from the options that it takes."
@@ -182,6 +184,7 @@ def _noise(model, seed, rows): # what draws a step's noise [B, T, d]: row i must
     shape = model.config.seq_len, model.config.emb_dim
     return lambda: torch.stack([torch.randn(*shape, generator=g) for g in streams]).to(model.device)
 
+# %% ../nbs/05_sample.ipynb #cf47000a
 def _put_back(model, given): # two functions that put given words [B, T] back: into points and into ids
     if given is None: return (lambda x: x), (lambda ids: ids)
     given = given.to(model.device)
@@ -219,6 +222,7 @@ def _rows_of_known(model, n, known): # [n, T], -1 where free
     if known.max() >= V: raise ValueError(f"generate: known holds word {known.max().item()}, expected less than {V}")
     return known.expand(n, T)
 
+# %% ../nbs/05_sample.ipynb #0b76522e
 def _join(batches, vocab): # the batches of `_chain`, one after the other
     ids, x0, traces = zip(*batches)
     steps = [dict(t=step[0]['t'], x0_hat=torch.cat([s['x0_hat'] for s in step])) for step in zip(*traces)]
@@ -259,6 +263,7 @@ def sentence_bleu(
     "BLEU of one sentence against another, smoothed for missing n-grams (sacrebleu)."
     return BLEU(effective_order=True, tokenize='none').sentence_score(candidate, [reference]).score
 
+# %% ../nbs/05_sample.ipynb #f79d9058
 def mbr(
     candidates:Sequence, # texts
     similarity:Callable=sentence_bleu, # (candidate, other) -> float, larger is more alike
@@ -282,6 +287,7 @@ def _time_training(corpus, config, seconds): # the model, its steps and words a 
     (first, began), (done, ended) = ticks[0], ticks[-1]
     return last['model'], (done - first) / (ended - began), last['words']
 
+# %% ../nbs/05_sample.ipynb #a6fbd267
 def _time_preset(name, seconds, corpus, n, steps): # the row of `bench`
     config, gpu = TrainConfig.preset(name), torch.cuda.is_available()
     if gpu: torch.cuda.reset_peak_memory_stats()
@@ -333,6 +339,7 @@ def _sample_texts(run, n, config, out): # the texts, also written to `out`, whos
     if out: Path(out).write_text('\n'.join(texts) + '\n', encoding='utf-8')
     return texts
 
+# %% ../nbs/05_sample.ipynb #96586f33
 @call_parse
 def anchor_sample(
     run:str,             # a run folder, a model directory, or a Hub id
