@@ -38,21 +38,29 @@ def named_values(
                 text[i:i+len(phrase)] = [None]*len(phrase) # taken
     return found
 
-# %% ../nbs/08_reading.ipynb #e791ea38
+# %% ../nbs/08_reading.ipynb #c0986b14
 _KIN = r'(?:famil(?:y|ies)|child(?:ren)?|kids?)'
-_NOT = r"(?:not(?! only)|no(?! further)|non|never|n?'t|isnt|without|unfriendly|un)"
-_FRIENDLY = re.compile(rf"(?P<before>(?:\S+ ){{0,4}}?)(?P<phrase>\b{_KIN} (?:'s? |and \S+ )?(?:friendly|unfriendly|un friendly|menu)\b"
-                       rf"|\b{_KIN} (?:(?:are|is|be|always|also|very|most|{_NOT}) )*(?:welcomed?|allowed|permitted)\b"
-                       rf'|\b(?:welcom(?:es?|ing)|allows?|friendly|(?:good|great|suitable|ideal|perfect|appropriate|place|fun|recommended) for|caters? (?:to|for)|bring)'
-                       rf' (?:to )?(?:the |your |a |all |whole |entire )*{_KIN}\b)')
-_UNFRIENDLY = re.compile(rf'\bturns? (?:\S+ )?{_KIN} away\b|\badults? (?:only|friendly|oriented)\b|\bno {_KIN}\b')
+_NOT = r"(?:not(?! only)|no(?! further)|non|never|neither|nor|cannot|(?:\w*n)?'t|isnt|without|unfriendly|un)"
+_OF = r'(?:the |your |a |all |whole |entire )*' # children, all the children
+_GOOD = r'(?:good|great|suitable|ideal|perfect|appropriate|place|fun|recommended)'
+_BAD = r'(?:bad|unfit|unsuitable|inappropriate)'
+_FRIENDLY = re.compile(
+    rf"(?P<before>(?:\S+ ){{0,4}}?)(?P<phrase>\b{_KIN} (?:'s? |and \S+ )?(?:friendly|unfriendly|un friendly|menu)\b"
+    rf"|\b{_KIN} (?:(?:are|is|be|always|also|very|most|{_NOT}) )*(?:welcomed?|allowed|permitted)\b"
+    rf'|\b(?:welcom(?:es?|ing)|allows?|friendly|{_GOOD} for|caters? (?:to|for)|bring) (?:to )?{_OF}{_KIN}\b)')
+_UNFRIENDLY = re.compile(
+    rf'\bturns? (?:\S+ )?{_KIN} away\b|\badults? (?:only|friendly|oriented)\b|\bno {_KIN}\b'
+    rf'|\b{_BAD} for {_OF}{_KIN}\b|\b(?:child(?:ren)?|kids?) free\b')
+# a denial ends with its clause
+_CLAUSE = re.compile(r' [.;,!] | but | and (?=(?:it|they|is|are|was|has|welcomes|allows) )')
 
+# %% ../nbs/08_reading.ipynb #e791ea38
 def family_friendly(
     words, # One sentence
 )->set:    # Of 'yes' and 'no': empty if nothing is said, both if it contradicts itself
     "What a text says about families, by the phrase rule above."
-    said = set()
-    for clause in re.split(r' [.;,!] | but ', ' ' + ' '.join(words).lower().replace('-', ' ') + ' '):
+    said, text = set(), ' '.join(words).lower().replace('-', ' ').replace('’', "'")
+    for clause in _CLAUSE.split(f' {text} '):
         clause = ' '.join(clause.split())
         if _UNFRIENDLY.search(clause): said.add('no')
         for m in _FRIENDLY.finditer(clause):

@@ -37,8 +37,10 @@ def save_pairs(
     texts,   # For each target its texts: strings, or lists of words
 ):
     "Write targets and their texts, one target a line; `score_file` and `load_targets` read it."
-    if len(targets) != len(texts): raise ValueError(f'texts: found {len(texts)} lists, expected {len(targets)}, one for each target')
-    rows = [dict(task=t.task, value=_plain(t.value), words=t.words, texts=[x if isinstance(x, str) else ' '.join(x) for x in xs])
+    if len(targets) != len(texts):
+        raise ValueError(f'texts: found {len(texts)} lists, expected {len(targets)}, one for each target')
+    rows = [dict(task=t.task, value=_plain(t.value), words=t.words,
+                 texts=[x if isinstance(x, str) else ' '.join(x) for x in xs])
             for t,xs in zip(targets, texts)]
     part = Path(f'{path}.part')
     part.write_text(''.join(json.dumps(row, ensure_ascii=False) + '\n' for row in rows), encoding='utf-8')
@@ -79,7 +81,8 @@ def _read_pairs(line, task, newline):
     for target, texts in pairs:
         target.check()
         if target.task != task: raise ValueError(f'a target of task {target.task}, expected {task}')
-        if not isinstance(texts, list) or not all(isinstance(x, str) for x in texts): raise ValueError('texts are not a list of strings')
+        if not isinstance(texts, list) or not all(isinstance(x, str) for x in texts):
+            raise ValueError('texts are not a list of strings')
     return pairs
 
 # %% ../nbs/08a_scoring.ipynb #31465a4f
@@ -112,7 +115,7 @@ def score_file(
     values=None,  # As for `score`
     accepts=None, # As for `score`
     newline=True, # In the authors' layout: do pos and length count a newline word?
-)->pd.DataFrame:  # A row a text: line, target, text and the columns of `score`; .attrs['bad']: a message for each bad line
+)->pd.DataFrame:  # A row a text: line, target, text, columns of `score`; .attrs['bad']: a message for each bad line
     "Score the texts of a file. Warns of each line that cannot be read or scored, and scores the rest."
     plugins, path, rows, bad = dict(tagger=tagger, parser=parser, values=values, accepts=accepts), Path(path), [], []
     if (needed := _task(task).annotator) and plugins[needed] is None:

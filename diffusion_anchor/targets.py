@@ -36,7 +36,8 @@ def labelled_spans(
         if len(node) == 1 and not isinstance(node[0], str): return visit(node[0], start, labels)
         place, end = len(spans), start
         for child in node: end = visit(child, end, [])
-        spans[place:place] = [(start, end - 1, label) for label in (['::'.join(labels)]*bool(labels) if join else labels)]
+        found = ['::'.join(labels)]*bool(labels) if join else labels
+        spans[place:place] = [(start, end - 1, label) for label in found]
         return end
     visit(tree, 0, [])
     return spans
@@ -56,7 +57,7 @@ class Target:
 
     def __str__(self):
         try: return _short(TASKS[self.task].show(self.value))
-        except (KeyError, TypeError, ValueError): return _short(repr(self.value)) # a malformed one must still have a name
+        except (KeyError, TypeError, ValueError): return _short(repr(self.value)) # a malformed one still needs a name
 
     @property
     def key(self): return json.dumps(_plain(self.value)) # two targets are the same wish if their keys are the same
@@ -199,7 +200,8 @@ def held(self:Task,
 def _are_words(words): return isinstance(words, (list, tuple)) and all(isinstance(w, str) and w for w in words)
 
 def _special(words):
-    if special := [w for w in words if w in SPECIALS]: yield f'found {special[0]} among its words, expected words of a text'
+    if special := [w for w in words if w in SPECIALS]:
+        yield f'found {special[0]} among its words, expected words of a text'
 
 def _unknown(words, vocab):
     yield from _special(words)
@@ -221,7 +223,8 @@ def _annotate(target, words, plugin, kind):
     except ValueError: return None
     if found is None: return None
     n = len(found.leaves() if kind == 'parser' else found)
-    if n != len(words): raise ValueError(f'{name}: the {kind} gave {n} {parts} for {len(words)} words, expected one each')
+    if n != len(words):
+        raise ValueError(f'{name}: the {kind} gave {n} {parts} for {len(words)} words, expected one each')
     return found
 
 # %% ../nbs/08_targets.ipynb #4ccc1af0
@@ -240,7 +243,7 @@ def _names_alone(field, value, words, values):
     values = {field: (), **values}
     values[field] = {*values[field], value}
     named = named_values(words, values)
-    same = {v for v in values[field] if _phrase(v) == _phrase(value)} | {value, _SAME.get(value)} # in other capitals or figures
+    same = {v for v in values[field] if _phrase(v) == _phrase(value)} | {value, _SAME.get(value)} # spelled otherwise
     elsewhere = {v for k,vs in values.items() if k != field for v in vs}
     others = {v for v in named if v in values[field] and v not in same and v not in elsewhere}
     return _phrase(value) in map(_phrase, named) and not others
@@ -258,7 +261,8 @@ class Semantic(Task):
             yield f'found {v!r:.40}, expected (field, value)'
         field, value = v
         if field not in FIELDS: yield f"unknown field {field!r}, expected one of {', '.join(FIELDS)}"
-        if field == 'family friendly' and value not in ('yes', 'no'): yield f"unknown value {value!r}, expected yes or no"
+        if field == 'family friendly' and value not in ('yes', 'no'):
+            yield f"unknown value {value!r}, expected yes or no"
         if field != 'family friendly': yield from _unknown(value.split(), vocab)
         if values is not None and value not in values.get(field, ()):
             there = _short(', '.join(sorted(values.get(field, ()))))
@@ -314,7 +318,8 @@ class Pos(Task):
     def score(self, target, words, tagger, parser, values, accepts):
         tags, gold = _annotate(target, words, tagger, self.annotator), target.value
         right = np.mean([a == b for a,b in zip(gold, _fit(tags or [], len(gold), 'PAD'))])
-        return dict(success=right, exact_match=tags is not None and list(tags) == list(gold), annotated=tags is not None)
+        exact = tags is not None and list(tags) == list(gold)
+        return dict(success=right, exact_match=exact, annotated=tags is not None)
 
 # %% ../nbs/08_targets.ipynb #bb271b95
 class TreeTask(Task):
@@ -356,7 +361,8 @@ class TreeTask(Task):
                     matched=matched, found=len(spans), gold=len(gold))
 
 # %% ../nbs/08_targets.ipynb #a691af19
-def _is_span(s): return isinstance(s, (list, tuple)) and len(s) == 3 and type(s[0]) is type(s[1]) is int and isinstance(s[2], str)
+def _is_span(s):
+    return isinstance(s, (list, tuple)) and len(s) == 3 and type(s[0]) is type(s[1]) is int and isinstance(s[2], str)
 
 def _span_faults(target, room, labels):
     v, words = target.value, target.words
@@ -364,7 +370,8 @@ def _span_faults(target, room, labels):
         yield f'found {v!r:.40}, expected [(i, j, label), ...], at least one'
     for i,j,label in v:
         if not 0 <= i <= j: yield f'impossible span ({i}, {j}), expected 0 <= i <= j'
-        if words is not None and j >= len(words): yield f'impossible span ({i}, {j}), the sentence ends at {len(words)-1}'
+        if words is not None and j >= len(words):
+            yield f'impossible span ({i}, {j}), the sentence ends at {len(words)-1}'
         if labels is not None and label not in labels:
             yield f"unknown label {label!r}, expected one of {_short(', '.join(sorted(labels)))}"
     if crossing := next(((a, b) for a in v for b in v if a[0] < b[0] <= a[1] < b[1]), None):
@@ -538,7 +545,7 @@ def make_targets(
     parser=None,   # words -> `nltk.Tree`, for sentences without
     max_words=62,  # Longest sentence taken: the paper's 64 less START and END
 )->list:           # of `Target`
-    "Draw targets that held-out sentences meet. semantic: any pair of field and value; length: spread over those there are."
+    "Draw targets that held-out sentences meet: semantic, any pair of field and value; length, spread over what there is."
     kind = _task(task)
     if type(n) is not int or n < 1: raise ValueError(f'n: found {n!r}, expected at least 1 target')
     sentences = _sentences(corpus, kind, split, dict(tagger=tagger, parser=parser).get(kind.annotator), max_words)
@@ -552,7 +559,8 @@ def make_targets(
         for target in wishes: found.setdefault(target.key, target)
     targets = kind.choose(list(found.values()), n, rng)
     if len(targets) < n:
-        warnings.warn(f'{task}: {split!r} of {corpus.name} has {len(targets)} different targets, {n} were asked for', stacklevel=2)
+        warnings.warn(f'{task}: {split!r} of {corpus.name} has {len(targets)} different targets, {n} were asked for',
+                      stacklevel=2)
     return targets[:n]
 
 def _sentences(corpus, kind, split, plugin, max_words):
@@ -588,7 +596,8 @@ def _read_target(row, tally):
         return Target(row['task'], task.from_json(row['value']) if task else row['value'], row.get('words'))
     for task in TASKS.values():
         if task.reads(row): return task.from_row(row, tally)
-    raise ValueError(f"found {_short(', '.join(row))!r}, expected a list of words, or words_ and one of pos, tree and spans")
+    there = _short(', '.join(row))
+    raise ValueError(f'found {there!r}, expected a list of words, or words_ and one of pos, tree and spans')
 
 def load_targets(
     path, # Target file of Li et al. (attributes, pos, spans or tree), or `Target`s as `scoring.save_pairs` writes them
