@@ -125,8 +125,8 @@ def score_file(
             if not line: raise ValueError('not UTF-8' if line is None else 'no text')
             pairs = _read_pairs(line, task, newline) if target is None else [(target, [line])]
             found = [dict(line=n) | _score_text(text, wish, plugins) for wish,texts in pairs for text in texts]
-        except ValueError as e:
-            bad.append(f'{path.name}, line {n}: {e}, left out')
+        except (ValueError, RecursionError, MemoryError) as e:
+            bad.append(f'{path.name}, line {n}: {_reason(e)}, left out')
             warnings.warn(bad[-1], stacklevel=2)
         else: rows += found
     table = pd.DataFrame(rows)

@@ -545,7 +545,7 @@ def make_targets(
     parser=None,   # words -> `nltk.Tree`, for sentences without
     max_words=62,  # Longest sentence taken: the paper's 64 less START and END
 )->list:           # of `Target`
-    "Draw targets that held-out sentences meet: semantic, any pair of field and value; length, spread over what there is."
+    "Draw targets that held-out sentences meet: semantic, any pair of a field; length, spread over what there is."
     kind = _task(task)
     if type(n) is not int or n < 1: raise ValueError(f'n: found {n!r}, expected at least 1 target')
     sentences = _sentences(corpus, kind, split, dict(tagger=tagger, parser=parser).get(kind.annotator), max_words)
