@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 from tqdm.auto import tqdm
-from .reading import bleu4, family_friendly, named_values, rouge_l
+from .reading import bleu4, family_friendly, named_values, rouge_l # noqa: F401 (public here as well)
 from .targets import TASKS, Target
 from .targets import _MALFORMED, _are_words, _plain, _raw_lines, _read_target, _reason, _task
 
