@@ -360,6 +360,15 @@ class TreeTask(Task):
         return dict(success=f1, f1_uncut=_f1(gold, uncut)[0], exact_match=same, annotated=trees[0] is not None,
                     matched=matched, found=len(spans), gold=len(gold))
 
+# %% ../nbs/08_targets.ipynb #8dd9c08d
+def _crossing(spans):
+    "Two spans of which each has words that the other lacks, or None; one pass, for a file may hold very many."
+    around = [] # those that the present one lies in, inner ones last
+    for span in sorted(spans, key=lambda s: (s[0], -s[1])):
+        while around and around[-1][1] < span[0]: around.pop()
+        if around and around[-1][1] < span[1]: return around[-1], span
+        around.append(span)
+
 # %% ../nbs/08_targets.ipynb #a691af19
 def _is_span(s):
     return isinstance(s, (list, tuple)) and len(s) == 3 and type(s[0]) is type(s[1]) is int and isinstance(s[2], str)
@@ -374,7 +383,7 @@ def _span_faults(target, room, labels):
             yield f'impossible span ({i}, {j}), the sentence ends at {len(words)-1}'
         if labels is not None and label not in labels:
             yield f"unknown label {label!r}, expected one of {_short(', '.join(sorted(labels)))}"
-    if crossing := next(((a, b) for a in v for b in v if a[0] < b[0] <= a[1] < b[1]), None):
+    if crossing := _crossing(v):
         yield f'impossible spans {tuple(crossing[0])} and {tuple(crossing[1])}: they cross, no tree has both'
     yield from _fits(max(j for _,j,_ in v) + 1, 'words up to the last span', room)
 
