@@ -56,7 +56,7 @@ def draw(
 # %% ../nbs/08c_baselines.ipynb #a0c4de81
 def _prepare(name, teacher, task, targets, n, corpus, annotator, **known):
     "Sound targets, a line for each other one, and what scoring needs."
-    if task not in TASKS: raise ValueError(f"{name}: task={task!r}, expected one of {TASKS}")
+    if task not in TASKS: raise ValueError(f"{name}: task={task!r}, expected one of {', '.join(TASKS)}")
     if n < 1: raise ValueError(f"{name}: n={n}, expected at least 1 sample a target")
     if not teacher.by_word or teacher.tokenizer.get_vocab() != corpus.vocab.stoi:
         raise ValueError(f"{name}: the teacher's tokens are not the {len(corpus.vocab)} words of {corpus.name}, expected a teacher trained on that corpus")

@@ -28,7 +28,7 @@ from .targets import TASKS, Target, check_targets, field_values, load_targets, m
 from .train import Run, environment, open_corpus, worker_pool
 
 # %% ../nbs/08b_control.ipynb #622d8d0b
-WEIGHTS = dict(semantic=0.01, pos=0.0001, tree=0.0005, spans=0.1, length=0.01, infill=0.) # Li et al. (2022), as in their code
+WEIGHTS = {name: task.weight for name, task in TASKS.items()} # Li et al. (2022), as in their code
 
 def held(
     target:Target,  # what is asked for
@@ -36,16 +36,7 @@ def held(
     method:str,     # 'guide' or 'hold'
 ) -> list:          # T word lists' entries: a word, a special id, or None where free
     "What stands still while this target's text is written."
-    row = [None]*T
-    if target.task == 'length' and method == 'hold':
-        row[0], row[target.value + 1:] = START, [END] + [PAD]*(T - target.value - 2)
-    if target.task == 'infill':
-        left, right = target.value['left'], target.value['right']
-        gap = len(target.middle) if target.words else T - 2 - len(left) - len(right)
-        start = 1 + len(left) + gap
-        row[0], row[1:1 + len(left)], row[start:start + len(right)] = START, left, right
-        row[start + len(right):] = [END] + [PAD]*(T - start - len(right) - 1)
-    return row
+    return TASKS[target.task].held(target, T, method)
 
 def known_ids(targets, T, vocab, method):
     "Rows of ids for `generate(known=…)`, -1 where free; None if everything is."
@@ -193,12 +184,12 @@ def run_control(
 ) -> ControlResult:
     "Write texts that meet targets, and score them."
     tasks = [task] if isinstance(task, str) else list(task)
-    if unknown := [t for t in tasks if t not in TASKS]: raise ValueError(f"run_control: task={unknown[0]!r}, expected one of {TASKS}")
+    if unknown := [t for t in tasks if t not in TASKS]: raise ValueError(f"run_control: task={unknown[0]!r}, expected one of {', '.join(TASKS)}")
     if method not in ('guide', 'hold'): raise ValueError(f"run_control: method={method!r}, expected 'guide' or 'hold'")
     if method == 'hold' and tasks != ['length']: raise ValueError(f"run_control: method='hold' is for 'length', not {tasks}")
     if n < 1: raise ValueError(f"run_control: n={n}, expected at least 1 sample a target")
     if model.vocab is None: raise ValueError("run_control: the model has no vocabulary, so its texts cannot be read")
-    weight = float(np.mean([WEIGHTS[t] for t in tasks])) if weight is None else weight
+    weight = float(np.mean([TASKS[t].weight for t in tasks])) if weight is None else weight
     reads = {t: reads.get(t, 'x_t') if isinstance(reads, dict) else reads for t in tasks}
     if unknown := [r for r in reads.values() if r not in READS]: raise ValueError(f"run_control: reads={unknown[0]!r}, expected one of {READS}")
     T, classifiers, known = model.config.seq_len, {}, {}
