@@ -115,7 +115,8 @@ def _read_json(path):
     try: content = json.loads(path.read_text(encoding='utf-8'))
     except (ValueError, OSError) as error: # UnicodeDecodeError and JSONDecodeError are ValueErrors
         raise ValueError(f"{path}: expected JSON, found {type(error).__name__}: {str(error).splitlines()[0]}") from None
-    if not isinstance(content, dict): raise ValueError(f"{path}: expected a JSON object, found {type(content).__name__}")
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: expected a JSON object, found {type(content).__name__}")
     return content
 
 # %% ../nbs/08b_control.ipynb #3aeb13c7
@@ -141,13 +142,17 @@ def sealed(
         raise ValueError(f"{folder/'manifest.json'}: expected key, files and environment")
     for name, digest in found['files'].items():
         if not (folder/name).is_file(): raise ValueError(f"{folder/name}: is missing")
-        if _sha256((folder/name).read_bytes()) != digest: raise ValueError(f"{folder/name}: is damaged; its SHA-256 is not the manifest's")
+        if _sha256((folder/name).read_bytes()) != digest:
+            raise ValueError(f"{folder/name}: is damaged; its SHA-256 is not the manifest's")
     return found
 
 # %% ../nbs/08b_control.ipynb #8a0c5c45
 def _flat(key, before=''):
     "Nested keys with dotted names."
-    return {k: v for name, value in key.items() for k, v in (_flat(value, f'{before}{name}.') if isinstance(value, dict) else {before + name: value}).items()}
+    out = {}
+    for name, value in key.items():
+        out |= _flat(value, f'{before}{name}.') if isinstance(value, dict) else {before + name: value}
+    return out
 
 def differences(
     before:dict, # a key that was found
@@ -156,8 +161,9 @@ def differences(
     "Name what differs between two keys."
     before, now = (_flat(json.loads(json.dumps(k))) for k in (before, now))
     short = lambda value: f'{value!r:.60}'
+    told = lambda k: f"{k} is {short(before.get(k, 'not there'))}, not {short(now.get(k, 'not there'))}"
     names = [k for k in now | before if before.get(k, '') != now.get(k, '')]
-    return '; '.join(f"{k} is {short(before.get(k, 'not there'))}, not {short(now.get(k, 'not there'))}" for k in names[:3])
+    return '; '.join(map(told, names[:3]))
 
 # %% ../nbs/08b_control.ipynb #1fc78bee
 def _short_hash(*parts):
@@ -172,11 +178,12 @@ def weights_hash(
     "A hash of all weights, with their names, shapes and types."
     parts = []
     for name, tensor in sorted(net.state_dict().items()):
-        parts += [name, tensor.dtype, tuple(tensor.shape), tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()]
+        values = tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()
+        parts += [name, tensor.dtype, tuple(tensor.shape), values.tobytes()]
     return _short_hash(*parts)
 
 def _who(thing):
-    "Tells a teacher, a classifier or an annotator from another: by its weights and words if it has some, by its name otherwise."
+    "Tells a teacher, classifier or annotator from another: by weights and words if it has some, else by its name."
     if thing is None or isinstance(thing, (str, int, float)): return thing
     if isinstance(thing, dict): return {str(k): _who(v) for k, v in thing.items()}
     net = getattr(thing, 'model', thing)
@@ -188,7 +195,8 @@ def _who(thing):
 def _corpus_key(corpus):
     "Words of all splits, and what annotators and classifiers read beside them."
     about = lambda e: (e.words, e.fields, e.tags, repr(e.tree))
-    return _fingerprint(corpus) | dict(test=_short_hash(*map(about, corpus.test)), read=_short_hash(*map(about, corpus.train)))
+    return _fingerprint(corpus) | dict(test=_short_hash(*map(about, corpus.test)),
+                                       read=_short_hash(*map(about, corpus.train)))
 
 # %% ../nbs/08b_control.ipynb #667ef793
 @patch
@@ -200,17 +208,20 @@ def save(self:ControlResult,
     folder = Path(folder); folder.mkdir(parents=True, exist_ok=True)
     (folder/'manifest.json').unlink(missing_ok=True)
     self.rows.to_csv(folder/'samples.csv', index=False); self.free.to_csv(folder/'unguided.csv', index=False)
-    about = self.row() | dict(faults=self.faults, settings=self.settings, seconds=self.seconds, key=key or {}, environment=environment())
+    about = self.row() | dict(faults=self.faults, settings=self.settings, seconds=self.seconds)
+    about |= dict(key=key or {}, environment=environment())
     _write_json(folder/'result.json', about)
     seal(folder, key or {}, ['result.json', 'samples.csv', 'unguided.csv'], model=(key or {}).get('model'))
     return folder
 
+# %% ../nbs/08b_control.ipynb #77dcd453
 def _read_scores(path):
     "Samples with their scores; an empty table where there is no file, or nothing in it."
     if not path.exists() or path.stat().st_size <= 2: return pd.DataFrame()
     try: table = pd.read_csv(path, keep_default_na=False)
-    except ValueError as error: raise ValueError(f"{path}: expected a table, found {str(error).splitlines()[0]}") from None
-    if not {'target', 'success'} <= set(table) or not all(pd.api.types.is_numeric_dtype(table[k]) for k in ('target', 'success')):
+    except ValueError as error:
+        raise ValueError(f"{path}: expected a table, found {str(error).splitlines()[0]}") from None
+    if not {'target', 'success'} <= set(table.select_dtypes(['number', 'bool'])):
         raise ValueError(f"{path}: expected numbers in columns target and success")
     return table
 
@@ -220,15 +231,20 @@ def load(cls:ControlResult,
 ):
     "Read one back; a ValueError names a file that is damaged."
     folder = Path(folder)
-    if not (folder/'result.json').exists(): raise FileNotFoundError(f"ControlResult.load: {folder} holds no result.json")
+    if not (folder/'result.json').exists():
+        raise FileNotFoundError(f"ControlResult.load: {folder} holds no result.json")
     if (folder/'manifest.json').exists(): sealed(folder)
     about = _read_json(folder/'result.json')
-    for name, kind in dict(task=str, method=str, lm_score=float, lm_score_unguided=float, seconds=float, faults=list, settings=dict).items():
-        if not isinstance(about.get(name), (kind, int) if kind is float else kind):
-            raise ValueError(f"{folder/'result.json'}: {name} is {about.get(name)!r:.40}, expected a {kind.__name__}")
+    number = (int, float)
+    for name, kind in dict(task=str, method=str, lm_score=number, lm_score_unguided=number, seconds=number, faults=list,
+                           settings=dict).items():
+        if not isinstance(about.get(name), kind):
+            wanted = 'number' if kind is number else kind.__name__
+            raise ValueError(f"{folder/'result.json'}: {name} is {about.get(name)!r:.40}, expected a {wanted}")
     rows, free = (_read_scores(folder/name) for name in ('samples.csv', 'unguided.csv'))
     if not len(rows): raise ValueError(f"{folder/'samples.csv'}: expected a row a sample, found none")
-    return cls(about['task'], about['method'], rows, free, about['lm_score'], about['lm_score_unguided'], about['seconds'], about['faults'], about['settings'])
+    scores = [about[k] for k in ('lm_score', 'lm_score_unguided', 'seconds', 'faults', 'settings')]
+    return cls(about['task'], about['method'], rows, free, *scores)
 
 # %% ../nbs/08b_control.ipynb #1cec022b
 def _plugins(corpus, annotator, tasks):
@@ -387,6 +403,9 @@ PUBLISHED = pd.DataFrame([ # success in %, lm-score
     columns=['task', 'Diffusion-LM (published)', 'its lm-score', 'FUDGE (published)', 'FUDGE lm-score']).set_index('task')
 
 # %% ../nbs/08b_control.ipynb #15d5080f
+# that decide numbers
+_OPTIONS = ('n', 'steps', 'weight', 'seed', 'updates', 'lr', 'adagrad', 'reads', 'clamp', 'unguided')
+
 @dataclass
 class _Steer:
     "One task with one method: what it is run on, and where it is kept."
@@ -404,10 +423,11 @@ class _Steer:
     def key(self) -> dict:
         "Everything the result depends on."
         usual = {k: p.default for k, p in inspect.signature(run_control).parameters.items()}
-        options = {k: self.options.get(k, usual[k]) for k in ('n', 'steps', 'weight', 'seed', 'updates', 'lr', 'adagrad', 'reads', 'clamp', 'unguided')}
+        options = {k: self.options.get(k, usual[k]) for k in _OPTIONS}
         if options['weight'] is None: options['weight'] = WEIGHTS[self.task]
         if isinstance(options['reads'], dict): options['reads'] = options['reads'].get(self.task, 'x_t')
-        wishes = f'{self.n_targets} of the test split' if self.targets is None else f'{len(self.targets)} given, {_short_hash(*map(_wish_key, self.targets))}'
+        wishes = f'{self.n_targets} of the test split'
+        if self.targets is not None: wishes = f'{len(self.targets)} given, {_short_hash(*map(_wish_key, self.targets))}'
         return self.shared | dict(task=self.task, method=self.method, targets=wishes) | options
 
 def _wish_key(target):
@@ -415,7 +435,8 @@ def _wish_key(target):
     return [(w.task, w.key, w.words) for w in (target if isinstance(target, (tuple, list)) else (target,))]
 
 # %% ../nbs/08b_control.ipynb #34b17d44
-class OtherResult(ValueError): "A folder holds the result of something else: a fault of the call, which no second try mends."
+class OtherResult(ValueError):
+    "A folder holds the result of something else: a fault of the call, which no second try mends."
 
 def _is_old(folder):
     "True for a result from before there were keys: sound JSON without one."
@@ -429,9 +450,11 @@ def _is_done(job):
     try: found = sealed(job.folder); ControlResult.load(job.folder)
     except (ValueError, FileNotFoundError) as fault:
         if _is_old(job.folder):
-            raise OtherResult(f"control_study: {job.folder} was recorded before results carried a key; {way_out}") from None
+            told = f"control_study: {job.folder} was recorded before results carried a key; {way_out}"
+            raise OtherResult(told) from None
         warnings.warn(f"control_study: {fault}; done again"); return False
-    if other := differences(found['key'], job.key): raise OtherResult(f"control_study: {job.folder} holds another result: {other}; {way_out}")
+    if other := differences(found['key'], job.key):
+        raise OtherResult(f"control_study: {job.folder} holds another result: {other}; {way_out}")
     return True
 
 def _some_tasks(jobs): # a plain function of one argument, so that a process pool can send it
@@ -439,15 +462,18 @@ def _some_tasks(jobs): # a plain function of one argument, so that a process poo
     for job in jobs:
         if _is_done(job): continue
         parts = _plugins(job.corpus, job.options.get('annotator'), [job.task])
-        wishes = job.targets or make_targets(job.corpus, job.task, job.n_targets, max_words=job.model.config.seq_len - 2, **parts)
-        result = run_control(job.model, job.task, wishes, corpus=job.corpus, cache=job.folder.parent/'classifiers', method=job.method, **job.options)
+        room = job.model.config.seq_len - 2 # START and END are no words
+        wishes = job.targets or make_targets(job.corpus, job.task, job.n_targets, max_words=room, **parts)
+        kept = dict(corpus=job.corpus, cache=job.folder.parent/'classifiers', method=job.method)
+        result = run_control(job.model, job.task, wishes, **kept, **job.options)
         result.save(job.folder, job.key)
     return [job.folder for job in jobs]
 
 # %% ../nbs/08b_control.ipynb #97c0d7b1
 def _steer_jobs(model, corpus, out, tasks, n_targets, targets, weights, options):
     "Lists of jobs; those in one list share a classifier."
-    shared = dict(model=weights_hash(model), corpus=_corpus_key(corpus)) | {k: _who(options.get(k)) for k in ('teacher', 'annotator', 'classifier')}
+    given = {k: _who(options.get(k)) for k in ('teacher', 'annotator', 'classifier')}
+    shared = dict(model=weights_hash(model), corpus=_corpus_key(corpus)) | given
     groups = {}
     for task in tasks:
         own = options | ({'weight': weights[task]} if task in weights else {})
@@ -460,8 +486,8 @@ def _steer_jobs(model, corpus, out, tasks, n_targets, targets, weights, options)
 
 def _versions(manifests):
     "One line if results were made with several versions of torch or of this package, else none."
-    seen = [tuple(f'{k} {m["environment"].get(k)}' for k in ('diffusion_anchor', 'torch')) for m in manifests]
-    return [f"Results of different versions stand side by side: {'; '.join(sorted({', '.join(s) for s in seen}))}."] if len(set(seen)) > 1 else []
+    seen = {', '.join(f'{k} {m["environment"].get(k)}' for k in ('diffusion_anchor', 'torch')) for m in manifests}
+    return [f"Results of different versions stand side by side: {'; '.join(sorted(seen))}."] if len(seen) > 1 else []
 
 # %% ../nbs/08b_control.ipynb #b66f61ce
 def control_study(
@@ -475,7 +501,7 @@ def control_study(
     executor=None,       # a process pool, as for `run_study`; tasks that share a classifier stay in one process
     **options,           # of `run_control`
 ) -> pd.DataFrame:       # a row a task; `.attrs['notes']` names versions that were mixed
-    "Run the tasks one after the other, or side by side, classifiers kept in `out_dir/classifiers`. Only a result of the same model, targets, corpus, teacher and options is taken for done."
+    "Run the tasks, classifiers kept in `out_dir/classifiers`; only what has the same key (`_Steer.key`) is not done again."
     out, began = Path(out_dir), time.perf_counter()
     jobs = _steer_jobs(model, corpus, out, tasks, n_targets, targets or {}, weights or {}, options)
     for group in jobs:
@@ -485,10 +511,12 @@ def control_study(
     done = [folder for part in (executor.map if executor else map)(_some_tasks, jobs) for folder in part]
     results = {folder.name: ControlResult.load(folder).row() for folder in done}
     table = pd.DataFrame([results[name] for task in tasks for name in (task, f'{task}-hold') if name in results])
-    if notes := _versions([sealed(folder) for folder in done]): table.attrs['notes'] = notes; warnings.warn(f'control_study: {notes[0]}')
+    table.attrs['notes'] = _versions([sealed(folder) for folder in done])
+    for note in table.attrs['notes']: warnings.warn(f'control_study: {note}')
     table.to_csv(out/'table.csv', index=False)
     told = dict(about=f"control_study({', '.join(tasks)}), {n_targets} targets a task", weights=weights or {},
-                **{k: v for k, v in options.items() if k in ('n', 'steps', 'reads', 'seed')}, minutes=(time.perf_counter() - began)/60, environment=environment())
+                **{k: v for k, v in options.items() if k in ('n', 'steps', 'reads', 'seed')},
+                minutes=(time.perf_counter() - began)/60, environment=environment())
     if not (out/'settings.json').exists(): _write_json(out/'settings.json', told)
     return table
 

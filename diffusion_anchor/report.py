@@ -19,10 +19,10 @@ from fastcore.script import call_parse
 from markupsafe import Markup
 from scipy.stats import binomtest, bootstrap
 from tqdm.auto import tqdm
-from .commitment import (clamp_audit, commitment, embedding_health, plot_audit, plot_commitment, plot_health,
-                                         right_by_word, ClampAudit)
-from .control import (control_study, differences, seal, sealed, weights_hash, ControlResult, OtherResult, PUBLISHED,
-                                      _corpus_key, _read_json, _versions, _who, _write_json)
+from .commitment import (clamp_audit, commitment, embedding_health, plot_audit, plot_commitment,
+                                         plot_health, right_by_word, ClampAudit)
+from .control import (control_study, differences, seal, sealed, weights_hash, ControlResult,
+                                      OtherResult, PUBLISHED, _corpus_key, _read_json, _versions, _who, _write_json)
 from .convergence import TARGETS
 from .data import Corpus
 from .fluency import distinct_n, evaluate_texts, fluency_table, peers
@@ -52,7 +52,8 @@ def _middle(model, ids):
     keep = ('distance', 'relative', 'committed', 'committed_right', 'right', 'entropy', 'nearest_is_argmax')
     return {f'{k}_mid': seen[k] for k in keep}
 
-_FLUENCY = ('unique', 'copied', 'distinct_2', 'self_bleu', 'slot_coverage', 'length_distance', 'bigram_divergence', 'lm_score', 'nll_token')
+_FLUENCY = ('unique', 'copied', 'distinct_2', 'self_bleu', 'slot_coverage', 'length_distance', 'bigram_divergence',
+            'lm_score', 'nll_token')
 
 # %% ../nbs/09_report.ipynb #c1211f08
 def measure(
@@ -68,7 +69,7 @@ def measure(
     model, row, clock = run.model, {}, time.perf_counter()
     last = run.history.iloc[-1]
     row |= {k.removeprefix('valid_'): last[k] for k in last.index if k.startswith('valid_')}
-    audit = clamp_audit(model, n, seed, steps)                                   # its 'clamp' and 'no clamp' samples are the samples
+    audit = clamp_audit(model, n, seed, steps) # its 'clamp' and 'no clamp' samples are the samples
     texts = {name: audit.samples[name].texts for name in ('clamp', 'no clamp')}
     fluency = evaluate_texts(texts['clamp'], corpus, teacher, grammar)
     row |= {k: fluency[k] for k in _FLUENCY if k in fluency}
@@ -91,12 +92,12 @@ def _check_names(names):
     if not names: raise ValueError('run_study: no variant is given, expected at least one')
     seen = {}
     for name in names:
-        sound = isinstance(name, str) and 0 < len(name) <= 80 and name.isprintable() and '$' not in name and name[0] != '_'
-        if not sound or _slug(name, 0).startswith('-seed') or not _slug(name, 0).strip('.'):
-            raise ValueError(f"run_study: the name {str(name)!r:.100} can be no folder and label, expected 1 to 80 letters, "
-                             "some of them a-z or 0-9, no $ and no _ in front")
+        sound = isinstance(name, str) and 0 < len(name) <= 80 and name.isprintable()
+        if not sound or '$' in name or name[0] == '_' or _slug(name, 0).lstrip('.').startswith('-seed'):
+            raise ValueError(f"run_study: the name {str(name)!r:.100} can be no folder and label, expected "
+                             "1 to 80 letters, some of them a-z or 0-9, no $ and no _ in front")
         twin = seen.setdefault(_slug(name, 0), name)
-        if twin != name: raise ValueError(f"run_study: the names {twin!r} and {name!r} make the same folder {_slug(name, 0)!r}, expected different ones")
+        if twin != name: raise ValueError(f"run_study: the names {twin!r} and {name!r} make the same folder")
 
 # %% ../nbs/09_report.ipynb #8440f671
 def _plan(corpus, anchors, config, seeds, n, steps, teacher, grammar):
@@ -106,7 +107,8 @@ def _plan(corpus, anchors, config, seeds, n, steps, teacher, grammar):
                 variants={name: anchor.label if anchor else 'none' for name, anchor in anchors.items()},
                 seeds=list(seeds), n=n, sampling_steps=steps, order=list(anchors),
                 anchors={name: replace(config, anchor=anchor).to_dict()['anchor'] for name, anchor in anchors.items()},
-                fingerprint=_corpus_key(corpus), judge=_who(grammar), teacher=_who(teacher), version=environment()['diffusion_anchor'])
+                fingerprint=_corpus_key(corpus), judge=_who(grammar), teacher=_who(teacher),
+                version=environment()['diffusion_anchor'])
     return json.loads(json.dumps(plan))
 
 def _command():
@@ -119,9 +121,11 @@ def _start(out, plan):
     path = out/'study.json'
     if not path.exists(): return _write_json(path, plan | dict(command=_command(), environment=environment()))
     try: before = _read_json(path)
-    except ValueError as fault: raise ValueError(f"run_study: {fault}; remove that file: what is sound of the study is kept") from None
+    except ValueError as fault:
+        raise ValueError(f"run_study: {fault}; remove that file: what is sound of the study is kept") from None
     way_out = 'choose another out_dir, or remove it'
-    if 'fingerprint' not in before: raise ValueError(f"run_study: {out} was recorded before results carried a key; {way_out}")
+    if 'fingerprint' not in before:
+        raise ValueError(f"run_study: {out} was recorded before results carried a key; {way_out}")
     if other := differences({k: v for k, v in before.items() if k in plan}, plan):
         raise ValueError(f"run_study: {out} holds another study: {other}; {way_out}")
 
@@ -136,7 +140,8 @@ def _cell_key(plan, name, seed):
 def _read_table(path, column, **how):
     "A CSV table with this column."
     try: table = pd.read_csv(path, **how)
-    except (ValueError, OSError) as error: raise ValueError(f"{path}: expected a table, found {str(error).splitlines()[0]}") from None
+    except (ValueError, OSError) as error:
+        raise ValueError(f"{path}: expected a table, found {str(error).splitlines()[0]}") from None
     if column not in table: raise ValueError(f"{path}: expected a column {column}, found {list(table)[:5]}")
     return table
 
@@ -149,8 +154,10 @@ def _read_cell(folder, key, name, seed):
     for k, expected in dict(variant=name, seed=seed).items():
         if row.get(k) != expected: raise ValueError(f"{path}: {k} is {row.get(k)!r:.40}, expected {expected!r}")
     for k, v in row.items():
-        if k != 'variant' and not isinstance(v, (int, float, type(None))): raise ValueError(f"{path}: {k} is {v!r:.40}, expected a number")
-    return row, _read_table(folder/'commitment.csv', 'relative'), _read_table(folder/'audit.csv', 'tokens_changed', index_col=0), found
+        if k != 'variant' and not isinstance(v, (int, float, type(None))):
+            raise ValueError(f"{path}: {k} is {v!r:.40}, expected a number")
+    seen, audit = folder/'commitment.csv', folder/'audit.csv'
+    return row, _read_table(seen, 'relative'), _read_table(audit, 'tokens_changed', index_col=0), found
 
 # %% ../nbs/09_report.ipynb #f3529328
 @dataclass
@@ -187,10 +194,10 @@ def _drop_control_of_others(folder, model):
 def _train_and_measure(job):
     "Write a cell: run, tables, samples, result.json, and the manifest last."
     folder = job.folder
-    for stale in ('manifest.json', 'result.json'): (folder/stale).unlink(missing_ok=True)
     began = time.perf_counter()
     run = fit(job.corpus, replace(job.config, anchor=job.anchor, seed=job.seed), folder)
     seconds = time.perf_counter() - began
+    for stale in ('manifest.json', 'result.json'): (folder/stale).unlink(missing_ok=True) # kept if `fit` refuses
     row, texts, table, audit = measure(run, job.corpus, job.grammar, job.teacher, job.n, job.steps, job.seed)
     run.history.to_csv(folder/'history.csv', index=False) # a run that was done, but damaged, does not write it again
     table.to_csv(folder/'commitment.csv', index=False); audit.table.to_csv(folder/'audit.csv')
@@ -210,7 +217,8 @@ def _one(job): # one argument and no lambda around it, so that a process pool ca
         if not job.is_done: _train_and_measure(job)
         if job.tasks:
             model = Run.load(job.folder).model
-            control_study(model, job.corpus, job.folder/'control', job.tasks, teacher=job.teacher, seed=job.seed, **job.control)
+            control_study(model, job.corpus, job.folder/'control', job.tasks, teacher=job.teacher, seed=job.seed,
+                          **job.control)
     except OtherResult: raise # a fault of the call
     except Exception as error: return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
     return ''
@@ -244,32 +252,36 @@ def _run_all(jobs, executor):
     return {(job.name, job.seed): fault for job, fault in zip(failed, second) if fault}
 
 # %% ../nbs/09_report.ipynb #7c26f996
-def _jobs(out, plan, corpus, anchors, config, seeds, teacher, grammar, tasks, control):
+def _jobs(out, plan, anchors, seeds, **shared):
     "A job a cell; a cell that is there and damaged is named."
     jobs = []
     for seed in seeds:
         for name, anchor in anchors.items():
             folder, key = out/_slug(name, seed), _cell_key(plan, name, seed)
-            job = _Job(folder, key, name, anchor, seed, corpus, grammar, teacher, config, plan['n'], plan['sampling_steps'], tuple(tasks), control or {})
-            jobs.append(job)
+            jobs.append(_Job(folder, key, name, anchor, seed, **shared))
             if not any((folder/file).exists() for file in ('result.json', 'manifest.json')): continue
             try: _read_cell(folder, key, name, seed)
             except ValueError as fault: warnings.warn(f'run_study: {fault}; done again')
     return jobs
 
-def _check_counts(seeds, n, steps):
+def _check_values(anchors, seeds, n, steps):
     "Refuse at once what would fail after training."
+    for name, anchor in anchors.items():
+        if not isinstance(anchor, (Anchor, type(None))):
+            raise ValueError(f"run_study: {name!r} is {anchor!r:.40}, expected an Anchor or None")
     for name, value in (('n', n), ('steps', steps)):
-        if not isinstance(value, int) or value < 1: raise ValueError(f"run_study: {name}={value!r}, expected a whole number of at least 1")
-    if not len(seeds) or len(set(seeds)) < len(seeds): raise ValueError(f"run_study: seeds={seeds!r}, expected different numbers, at least one")
+        if not isinstance(value, int) or value < 1:
+            raise ValueError(f"run_study: {name}={value!r}, expected a whole number of at least 1")
+    if not len(seeds) or len(set(seeds)) < len(seeds):
+        raise ValueError(f"run_study: seeds={seeds!r}, expected different numbers, at least one")
 
 # %% ../nbs/09_report.ipynb #56b4348f
 def run_study(
     corpus:Corpus|str='grammar',    # a corpus or its name (`open_corpus`)
-    anchors:dict=None,              # name -> Anchor or None; None is `VARIANTS`. The first is what the others are compared with
+    anchors:dict=None,              # name -> Anchor or None; `VARIANTS` if None. Others are compared with the first
     config:TrainConfig|str='toy',   # the recipe, the same for all; its anchor and seed are replaced
     seeds=(0,),                     # one run of every variant a seed
-    tasks=(),                       # control tasks of room 08 for every variant; may be asked for later, of a study that is done
+    tasks=(),                       # control tasks of room 08 for every variant; may be asked for later
     control:dict=None,              # options of `control_study`: n_targets, n, steps …
     out_dir='runs/study',           # study folder; a stopped study in it goes on, another one is refused
     executor=None,                  # a process pool: something with .map(function, items); None is one after the other
@@ -277,16 +289,17 @@ def run_study(
     steps:int=32,                   # sampling steps
     teacher=None,                   # a `Teacher`, for lm-score where no grammar is known
 ):
-    "Train and measure all variants, and write tables, figures and a page. A cell that fails twice is named in `.notes` and left out."
+    "Train and measure all variants, and write tables, figures and a page; what fails twice is named in `.notes`."
     if isinstance(corpus, str): corpus = open_corpus(corpus)
     if isinstance(config, str): config = TrainConfig.preset(config)
     anchors, seeds, began = VARIANTS if anchors is None else anchors, tuple(seeds), time.perf_counter()
-    _check_names(anchors); _check_counts(seeds, n, steps)
+    _check_names(anchors); _check_values(anchors, seeds, n, steps)
     grammar = getattr(corpus, 'grammar', None) or (RestaurantGrammar(0) if corpus.name == 'grammar' else None)
     out = Path(out_dir); out.mkdir(parents=True, exist_ok=True)
     plan = _plan(corpus, anchors, config, seeds, n, steps, teacher, grammar)
     _start(out, plan)
-    jobs = _jobs(out, plan, corpus, anchors, config, seeds, teacher, grammar, tasks, control)
+    jobs = _jobs(out, plan, anchors, seeds, corpus=corpus, grammar=grammar, teacher=teacher, config=config,
+                 n=n, steps=steps, tasks=tuple(tasks), control=control or {})
     failed = _run_all(jobs, executor)
     if not any(job.is_done for job in jobs):
         (name, seed), why = next(iter(failed.items()))
@@ -325,14 +338,15 @@ class Study:
     rows:pd.DataFrame        # everything measured
     commitment:dict          # variant -> table of `commitment` (first seed)
     audits:dict              # variant -> ClampAudit without its samples (first seed)
-    control:pd.DataFrame=None # a row a target: variant, seed, task, target, success and unguided; None without control tasks
-    notes:list=field(default_factory=list) # a line for each cell that is missing or left out, and for versions that were mixed
+    control:pd.DataFrame=None # a row a target: variant, seed, task, target, success, unguided; None without control
+    notes:list=field(default_factory=list) # a line for each cell that is missing or left out, and for mixed versions
 
 # %% ../nbs/09_report.ipynb #8d7f2df3
 def _read_control(folder, name, seed, model):
-    "Success by target of the control results of a cell, and a line for each that is not sound. `model` is their weights' hash, None where it is unknown."
+    "Success by target of a cell's control results, and a line for each that is not sound or not of this model's hash."
     parts, notes = [], []
-    for place in sorted({path.parent for file in ('result', 'manifest') for path in (folder/'control').glob(f'*/{file}.json')}):
+    for place in sorted({path.parent for file in ('result', 'manifest')
+                         for path in (folder/'control').glob(f'*/{file}.json')}):
         try:
             if model and sealed(place).get('model') != model: raise ValueError(f'{place}: is of another model')
             result = ControlResult.load(place)
@@ -346,9 +360,10 @@ def _read_control(folder, name, seed, model):
 def _recorded(directory, plan):
     "A study of which only results.json is left."
     kept = _read_json(directory/'results.json')
-    if not isinstance(kept.get('rows'), list) or not kept['rows']: raise ValueError(f"{directory/'results.json'}: expected rows")
+    if not isinstance(kept.get('rows'), list) or not kept['rows']:
+        raise ValueError(f"{directory/'results.json'}: expected rows")
     keyed = 'fingerprint' in plan
-    note = 'Read from results.json: the models and tables are not here.' if keyed else 'Recorded before results carried a key.'
+    note = 'Read from results.json: models are not here.' if keyed else 'Recorded before results carried a key.'
     control = kept.get('control') and pd.DataFrame(kept['control'])
     return Study(directory, plan, pd.DataFrame(kept['rows']), {}, {}, control, [note])
 
@@ -357,7 +372,8 @@ def _read_plan(directory):
     path = directory/'study.json'
     if not path.exists(): raise FileNotFoundError(f"Study.load: {directory} holds no study.json; is it a study folder?")
     plan = _read_json(path)
-    if not isinstance(plan.get('variants'), dict) or not isinstance(plan.get('seeds'), list): raise ValueError(f"{path}: expected variants and seeds")
+    if not isinstance(plan.get('variants'), dict) or not isinstance(plan.get('seeds'), list):
+        raise ValueError(f"{path}: expected variants and seeds")
     return plan
 
 # %% ../nbs/09_report.ipynb #58ed7269
@@ -365,7 +381,8 @@ def _read_study(directory, failed):
     "Read what is sound; `failed` is (variant, seed) -> why a cell is missing."
     plan = _read_plan(directory)
     cells = [(name, seed, directory/_slug(name, seed)) for name in plan['variants'] for seed in plan['seeds']]
-    if not any(folder.exists() for *_, folder in cells) and (directory/'results.json').exists(): return _recorded(directory, plan)
+    if not any(folder.exists() for *_, folder in cells) and (directory/'results.json').exists():
+        return _recorded(directory, plan)
     rows, tables, audits, control, manifests = [], {}, {}, [], []
     notes = [] if 'fingerprint' in plan else ['Recorded before results carried a key: its files were not checked.']
     for name, seed, folder in cells:
@@ -375,12 +392,14 @@ def _read_study(directory, failed):
             why = failed.get((name, seed)) or (str(fault) if there else 'it was not finished')
             notes.append(f"{name}, seed {seed}, is {'left out' if there else 'missing'}: {why}"); continue
         if why := failed.get((name, seed)): notes.append(f'{name}, seed {seed}: control was not finished, {why}')
-        rows.append(row); tables.setdefault(name, table); audits.setdefault(name, ClampAudit(audit, {})); manifests.append(found)
+        rows.append(row)
+        tables.setdefault(name, table); audits.setdefault(name, ClampAudit(audit, {})); manifests.append(found)
         parts, told = _read_control(folder, name, seed, found.get('model'))
         control += parts; notes += told
     if not rows: raise FileNotFoundError(f"Study.load: {directory} has no finished variant yet; {'; '.join(notes[:1])}")
     notes += _versions([m for m in manifests if m])
-    return Study(directory, plan, pd.DataFrame(rows), tables, audits, pd.concat(control, ignore_index=True) if control else None, notes)
+    return Study(directory, plan, pd.DataFrame(rows), tables, audits,
+                 pd.concat(control, ignore_index=True) if control else None, notes)
 
 @patch(cls_method=True)
 def load(cls:Study,
@@ -406,9 +425,10 @@ def mean(self:Study) -> pd.DataFrame:
     "Means over seeds, a row a variant, in the order of the study."
     return self.rows.groupby('variant', sort=False).mean(numeric_only=True).drop(columns='seed')
 
-_COLUMNS = ['accepted', 'accepted_unclamped', 'exact_nll', 'exact_ppl', 'lm_score', 'unique', 'copied', 'bigram_divergence',
-            'relative_mid', 'committed_mid', 'right_mid', 'nearest_is_argmax_mid', 'changed_clamp', 'changed_clamp_at_last_step',
-            'changed_nudge', 'gap_median', 'effective_rank', 'collapsed', 'training_s']
+_COLUMNS = ['accepted', 'accepted_unclamped', 'exact_nll', 'exact_ppl', 'lm_score', 'unique', 'copied',
+            'bigram_divergence', 'relative_mid', 'committed_mid', 'right_mid', 'nearest_is_argmax_mid',
+            'changed_clamp', 'changed_clamp_at_last_step', 'changed_nudge', 'gap_median', 'effective_rank', 'collapsed',
+            'training_s']
 
 @patch
 def table(self:Study) -> pd.DataFrame:
@@ -442,12 +462,13 @@ def _mean_interval(gain):
 
 @patch
 def control_differences(self:Study) -> pd.DataFrame:
-    "Points of success that a variant has over the first, by task and over all, with a 95 % bootstrap interval over the targets, which both share."
+    "Points of success that a variant has over the first, with a 95 % bootstrap interval over the targets they share."
     success = self.control.pivot_table(index=['task', 'seed', 'target'], columns='variant', values='success')
     first, rows = next(iter(self.plan['variants'])), []
     for name in [v for v in self.plan['variants'] if v in success and v != first and first in success]:
         gain = 100*(success[name] - success[first]).dropna()
-        asked = gain[~gain.index.get_level_values('task').str.endswith('-hold')] # holding the END is no guidance: shown, not summed
+        # holding the END is no guidance: shown, not summed
+        asked = gain[~gain.index.get_level_values('task').str.endswith('-hold')]
         for task, part in [*gain.groupby('task'), ('all', asked)]:
             if not len(part): continue # a study that is not complete may share no target
             low, high = _mean_interval(part)
@@ -466,7 +487,8 @@ def _text_findings(row, base, n):
     ratio = row.exact_ppl/base.exact_ppl - 1
     if not np.isfinite(ratio) or min(row.accepted, base.accepted)*n < 20:
         return parts + ['no exact perplexity, for want of accepted sentences']
-    return parts + [f"exact perplexity of the accepted {ratio:+.1%}, {'within' if abs(ratio) <= 0.1 else 'not within'} the report's 10 %"]
+    told = 'within' if abs(ratio) <= 0.1 else 'not within'
+    return parts + [f"exact perplexity of the accepted {ratio:+.1%}, {told} the report's 10 %"]
 
 def _commitment_findings(row, base):
     "Relative distance, clamping and collapse, against the first variant."
@@ -474,8 +496,8 @@ def _commitment_findings(row, base):
     told = 'about as committed' if abs(change) < 0.05 else 'more committed' if change < 0 else 'less committed'
     parts = [f"relative distance at mid-schedule {row.relative_mid:.3f} against {base.relative_mid:.3f} ({told}), "
              f"right words {row.right_mid:.1%} against {base.right_mid:.1%}",
-             f"clamping changes {row.changed_clamp:.1%} of tokens where a nudge of 0.001 changes {row.changed_nudge:.1%} "
-             f"(baseline: {base.changed_clamp:.1%} and {base.changed_nudge:.1%})"]
+             f"clamping changes {row.changed_clamp:.1%} of tokens where a nudge of 0.001 changes "
+             f"{row.changed_nudge:.1%} (baseline: {base.changed_clamp:.1%} and {base.changed_nudge:.1%})"]
     return parts + (['its embeddings have collapsed'] if row.collapsed else [])
 
 # %% ../nbs/09_report.ipynb #f3ae6e36
@@ -499,12 +521,14 @@ def verdict(self:Study) -> list:
     "What the numbers say, a sentence a finding; what is missing is said first."
     mean, n, out = self.mean(), _samples_of(self), list(self.notes)
     first, seeds = next(iter(self.plan['variants'])), len(self.plan['seeds'])
-    if first not in mean.index: return out + [f'{first}, which the others are compared with, is missing: nothing can be compared.']
+    if first not in mean.index:
+        return out + [f'{first}, which the others are compared with, is missing: nothing can be compared.']
     base = mean.loc[first]
     for name, row in mean.drop(index=first).iterrows():
         parts = (_text_findings(row, base, n) if 'accepted' in row else []) + _commitment_findings(row, base)
         out.append(f"{name}: " + '; '.join(parts) + '.')
-    out.append(f"Intervals cover sampling ({n} sentences a variant), not training: {seeds} seed{'s were' if seeds > 1 else ' was'} trained."
+    trained = f"{seeds} seed{'s were' if seeds > 1 else ' was'} trained."
+    out.append(f"Intervals cover sampling ({n} sentences a variant), not training: {trained}"
                + ('' if seeds > 2 else ' How far two seeds of one variant differ was not measured, '
                   'so even a difference whose interval leaves out zero may be the seed.'))
     missed = ', '.join(f'{k} {base[k]:.3f} (target {v})' for k, v in TARGETS.items() if not base[k] < v)
@@ -517,7 +541,8 @@ def _text_figure(mean, n):
     fig, ax = plt.subplots(figsize=(6.5, 3), layout='constrained')
     for shift, key, label in ((-0.17, 'accepted', 'clamped'), (0.17, 'accepted_unclamped', 'unclamped')):
         ci = np.array([share_interval(s, n) for s in mean[key]]).T
-        ax.bar(np.arange(len(mean)) + shift, mean[key], 0.34, yerr=np.abs(ci - mean[key].values), label=label, error_kw=dict(lw=0.8))
+        ax.bar(np.arange(len(mean)) + shift, mean[key], 0.34, yerr=np.abs(ci - mean[key].values), label=label,
+               error_kw=dict(lw=0.8))
     ax.set_xticks(range(len(mean)), mean.index)
     ax.set(ylabel='share of sentences accepted', ylim=(0, 1), title='is the text in the language?'); ax.legend()
     return fig
@@ -529,7 +554,8 @@ def _loss_figure(runs):
     runs[first].plot('mse', axes[0]); axes[0].set_title(f'{first}: mse by quarter of t (dots: validation)')
     for name, run in runs.items():
         seen = run.history.dropna(subset='valid_mse'); axes[1].plot(seen.step, seen.valid_mse, 'o-', ms=3, label=name)
-    axes[1].set(xlabel='step', ylabel='validation mse', yscale='log', title='all variants'); axes[1].legend(fontsize='small')
+    axes[1].set(xlabel='step', ylabel='validation mse', yscale='log', title='all variants')
+    axes[1].legend(fontsize='small')
     return fig
 
 @patch
@@ -539,9 +565,11 @@ def figures(self:Study) -> dict:
     if 'accepted' in mean: out['text'] = _text_figure(mean, _samples_of(self))
     out['losses'] = _loss_figure(runs)
     fig, axes = plt.subplots(1, 2, figsize=(9, 3.2), layout='constrained')
-    plot_commitment(self.commitment, 'relative', ax=axes[0]); plot_commitment(self.commitment, 'committed_right', ax=axes[1])
+    plot_commitment(self.commitment, 'relative', ax=axes[0])
+    plot_commitment(self.commitment, 'committed_right', ax=axes[1])
     out['commitment'] = fig
-    fig, ax = plt.subplots(figsize=(6.5, 3), layout='constrained'); plot_audit(self.audits, ax); out['clamp audit'] = fig
+    fig, ax = plt.subplots(figsize=(6.5, 3), layout='constrained')
+    plot_audit(self.audits, ax); out['clamp audit'] = fig
     out['embeddings'] = plot_health({name: run.model for name, run in runs.items()})
     return out
 
@@ -552,21 +580,27 @@ td,th{border:1px solid #ddd;padding:3px 7px;text-align:right}
 th:first-child{text-align:left}img{max-width:100%}
 pre{background:#f6f6f6;padding:1em;overflow-x:auto;font-size:12px}h2{margin-top:2em}"""
 
-_READING = """accepted: share of clamped samples that are sentences of the language; accepted_unclamped: the same without clamping.
-exact_nll, exact_ppl: nats a sentence and perplexity a word under the grammar, accepted samples only.
+_READING = """accepted: share of clamped samples that are sentences of the language;
+accepted_unclamped: the same without clamping. exact_nll, exact_ppl: nats a sentence and
+perplexity a word under the grammar, accepted samples only.
 unique, copied: share of distinct samples, and of samples that stand word for word in the training split.
-relative_mid, committed_mid, right_mid: at the middle of the schedule, over words: distance to the nearest embedding as a multiple of half its gap,
-share inside that ball, share of right words. changed_*: share of tokens that differ from unclamped sampling from the same noise.
+relative_mid, committed_mid, right_mid: at the middle of the schedule, over words: distance to the nearest embedding
+as a multiple of half its gap, share inside that ball, share of right words.
+changed_*: share of tokens that differ from unclamped sampling from the same noise.
 gap_median: median distance between nearest embeddings."""
 
-_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Does anchoring cure rounding?</title><style>{{ style }}</style><body>
+_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Does anchoring cure rounding?</title>
+<style>{{ style }}</style><body>
 <h1>Does anchoring cure rounding?</h1>
 <p>{{ plan.corpus }} corpus, {{ plan.sentences }} training sentences, {{ plan.config.steps }} steps,
 {{ plan.n }} samples of {{ plan.sampling_steps }} steps a variant, seeds {{ plan.seeds }}.</p>
-{% if notes %}<h2>What is missing or mixed</h2><ul>{% for note in notes %}<li>{{ note }}</li>{% endfor %}</ul>{% endif %}
+{% if notes %}<h2>What is missing or mixed</h2>
+<ul>{% for note in notes %}<li>{{ note }}</li>{% endfor %}</ul>{% endif %}
 <h2>Verdict</h2><ul>{% for line in verdict %}<li>{{ line }}</li>{% endfor %}</ul>
-{% for title, table, reading in tables %}<h2>{{ title }}</h2>{{ table }}{% if reading %}<p>{{ reading }}</p>{% endif %}{% endfor %}
-{% for title, picture in pictures %}<h2>{{ title }}</h2><img alt="{{ title }}" src="data:image/png;base64,{{ picture }}">{% endfor %}
+{% for title, table, reading in tables %}<h2>{{ title }}</h2>{{ table }}
+{% if reading %}<p>{{ reading }}</p>{% endif %}{% endfor %}
+{% for title, picture in pictures %}<h2>{{ title }}</h2>
+<img alt="{{ title }}" src="data:image/png;base64,{{ picture }}">{% endfor %}
 <h2>First samples, unpicked</h2>
 {% for name, text in samples %}<h3>{{ name }}</h3><pre>{{ text }}</pre>{% endfor %}
 <h2>How it was made</h2><pre>{{ made }}</pre></body></html>
@@ -584,8 +618,9 @@ def _tables(study):
     out = [('Text, commitment, embeddings', shown(study.table()), _READING),
            ("Losses on validation, beside the report's table 1 targets", shown(study.losses()), '')]
     if study.control is None: return out
+    gains = study.control_differences().set_index('variant')
     return out + [('Control: success by task', shown(study.control_table()), ''),
-                  ('Control: points over the first variant', shown(study.control_differences().set_index('variant')), '')]
+                  ('Control: points over the first variant', shown(gains), '')]
 
 @patch
 def page(self:Study,
@@ -595,9 +630,10 @@ def page(self:Study,
     first_lines = lambda name: (_place(self, name)/'samples-clamp.txt').read_text(encoding='utf-8').splitlines()[:8]
     verdict = [line for line in self.verdict() if line not in self.notes]
     template = jinja2.Environment(autoescape=True).from_string(_PAGE)
-    return template.render(style=Markup(_STYLE), plan=self.plan, notes=self.notes, verdict=verdict, tables=_tables(self),
-                           pictures=[(name.capitalize(), _png(fig)) for name, fig in (figures or self.figures()).items()],
-                           samples=[(name, '\n'.join(first_lines(name))) for name in self.commitment],
+    pictures = [(name.capitalize(), _png(fig)) for name, fig in (figures or self.figures()).items()]
+    return template.render(style=Markup(_STYLE), plan=self.plan, notes=self.notes, verdict=verdict, pictures=pictures,
+                           tables=_tables(self), samples=[(name, '\n'.join(first_lines(name)))
+                                                          for name in self.commitment],
                            made=json.dumps(self.plan, indent=1, ensure_ascii=False))
 
 @patch
@@ -605,7 +641,8 @@ def save(self:Study):
     "Write table.csv, losses.csv, results.json, the figures as PNG and page.html into the study folder."
     self.table().to_csv(self.dir/'table.csv'); self.losses().to_csv(self.dir/'losses.csv')
     control = None if self.control is None else self.control.to_dict('records')
-    _write_json(self.dir/'results.json', dict(plan=self.plan, rows=self.rows.to_dict('records'), verdict=self.verdict(), control=control))
+    rows = self.rows.to_dict('records')
+    _write_json(self.dir/'results.json', dict(plan=self.plan, rows=rows, verdict=self.verdict(), control=control))
     made = self.figures()
     for name, fig in made.items(): fig.savefig(self.dir/f"{name.replace(' ', '-')}.png", dpi=110)
     (self.dir/'page.html').write_text(self.page(made), encoding='utf-8')
@@ -621,11 +658,14 @@ def sampling_steps(
 ) -> pd.DataFrame:                  # variant, clamp, steps, accepted
     "Share of accepted sentences by number of sampling steps; also written to steps.json in the study folder."
     grammar, rows, runs = RestaurantGrammar(0), [], study.runs()
-    jobs = [(name, clamp, steps) for name in variants or [next(iter(runs))] for clamp in (True, False) for steps in counts]
+    jobs = [(name, clamp, steps) for name in variants or [next(iter(runs))] for clamp in (True, False)
+            for steps in counts]
     for name, clamp, steps in tqdm(jobs, desc='sampling steps'):
         words = generate(runs[name].model, n, steps, clamp=clamp, seed=seed).words
-        rows.append(dict(variant=name, clamp=clamp, steps=steps, accepted=float(np.mean([grammar.accepts(w) for w in words]))))
-    (study.dir/'steps.json').write_text(json.dumps(dict(about=f'sampling_steps, {n} samples each, seed {seed}', environment=environment(), rows=rows), indent=1), encoding='utf-8')
+        rows.append(dict(variant=name, clamp=clamp, steps=steps,
+                         accepted=float(np.mean([grammar.accepts(w) for w in words]))))
+    about = f'sampling_steps, {n} samples each, seed {seed}'
+    _write_json(study.dir/'steps.json', dict(about=about, environment=environment(), rows=rows))
     return pd.DataFrame(rows)
 
 # %% ../nbs/09_report.ipynb #52c1ebea
@@ -637,8 +677,9 @@ def table_two(
     grammar=None,  # the language, if it is known exactly
 ) -> pd.DataFrame: # rows as in `fluency_table`
     "Fluency of every variant and of the peers; also written to table2.csv in the study folder."
-    read = lambda name: (study.dir/_slug(name, study.plan['seeds'][0])/'samples-clamp.txt').read_text(encoding='utf-8').splitlines()[:n]
-    table = fluency_table({name: read(name) for name in study.commitment} | peers(corpus, teacher, n), corpus, teacher, grammar=grammar)
+    read = lambda name: (_place(study, name)/'samples-clamp.txt').read_text(encoding='utf-8').splitlines()[:n]
+    texts = {name: read(name) for name in study.commitment} | peers(corpus, teacher, n)
+    table = fluency_table(texts, corpus, teacher, grammar=grammar)
     table.to_csv(study.dir/'table2.csv')
     return table
 
@@ -655,7 +696,9 @@ def mbr_gain(
     texts = generate(run.model, n*k, study.plan['sampling_steps'], seed=seed).texts
     groups = [texts[i:i + k] for i in range(0, n*k, k)]
     kinds = {'first': [g[0] for g in groups], 'chosen': [g[mbr(g)] for g in groups]}
-    found = {f'{key}_{kind}': f(ts) for kind, ts in kinds.items() for key, f in (('accepted', lambda ts: float(np.mean([grammar.accepts(t.split()) for t in ts]))), ('distinct_2', lambda ts: distinct_n(ts, 2)))}
+    scores = dict(accepted=lambda ts: float(np.mean([grammar.accepts(t.split()) for t in ts])),
+                  distinct_2=lambda ts: distinct_n(ts, 2))
+    found = {f'{key}_{kind}': f(ts) for kind, ts in kinds.items() for key, f in scores.items()}
     found |= dict(variant=name, n=n, k=k, seed=seed, environment=environment())
     (study.dir/'mbr.json').write_text(json.dumps(found, indent=1), encoding='utf-8')
     return found
@@ -667,7 +710,8 @@ def lost_words(
     n:int=1000,      # held-out sentences
 ) -> pd.DataFrame:   # a row a word: count, and for each variant the share of places where it is recognised
     "Recognition of each word at little noise, by variant; also written to words.csv in the study folder."
-    tables = {name: right_by_word(run.model, corpus.ids('valid', run.model.config.seq_len)[:n]) for name, run in study.runs().items()}
+    held = lambda run: corpus.ids('valid', run.model.config.seq_len)[:n]
+    tables = {name: right_by_word(run.model, held(run)) for name, run in study.runs().items()}
     first = next(iter(tables.values()))
     table = first[['word', 'count']].join(pd.DataFrame({name: t.right for name, t in tables.items()}))
     table.to_csv(study.dir/'words.csv', index=False)
@@ -683,21 +727,27 @@ def record_run(
     counts=(16, 32, 64),      # sampling steps, each with and without the clamp
     seed:int=0,               # of the noise
 ) -> dict:                    # what record.json holds
-    "Write record.json, history.csv, commitment.csv, words.csv, mse.png and all samples; samples that are there already are kept."
+    "Write record.json, history.csv, commitment.csv, words.csv, mse.png and samples; samples that are there are kept."
     out = Path(out_dir); out.mkdir(parents=True, exist_ok=True)
     about = json.loads((run.dir/'config.json').read_text(encoding='utf-8'))
     rows = []
     for clamp, steps in tqdm([(clamp, steps) for clamp in (True, False) for steps in counts], desc='sampling'):
         kept = out/f"samples-{steps}{'' if clamp else '-unclamped'}.txt"
-        if not kept.exists(): kept.write_text('\n'.join(generate(run.model, n, steps, clamp=clamp, seed=seed).texts) + '\n', encoding='utf-8') # a second call, with a teacher, only judges
-        rows.append(dict(steps=steps, clamp=clamp) | evaluate_texts(kept.read_text(encoding='utf-8').splitlines(), corpus, teacher).to_dict())
+        # a second call, with a teacher, only judges
+        if not kept.exists():
+            kept.write_text('\n'.join(generate(run.model, n, steps, clamp=clamp, seed=seed).texts) + '\n',
+                            encoding='utf-8')
+        texts = kept.read_text(encoding='utf-8').splitlines()
+        rows.append(dict(steps=steps, clamp=clamp) | evaluate_texts(texts, corpus, teacher).to_dict())
     ids = corpus.ids('valid', run.model.config.seq_len, run.config.packing)
     commitment(run.model, ids[:256]).to_csv(out/'commitment.csv', index=False)
     right_by_word(run.model, ids[:1000]).to_csv(out/'words.csv', index=False)
     run.history.to_csv(out/'history.csv', index=False)
     ax = run.plot('mse'); ax.figure.savefig(out/'mse.png', dpi=110, bbox_inches='tight'); plt.close(ax.figure)
     last = run.history.iloc[-1]
-    record = dict(corpus=about['corpus'], config=about['train'], trained_with=about['environment'], sampled_with=environment(), seed=seed, n=n, parameters=sum(p.numel() for p in run.model.parameters()),
+    record = dict(corpus=about['corpus'], config=about['train'], trained_with=about['environment'],
+                  sampled_with=environment(),
+                  seed=seed, n=n, parameters=sum(p.numel() for p in run.model.parameters()),
                   losses={k: float(last[f'valid_{k}']) for k in [*TARGETS, 'decoder_nll', 'nll']}, texts=rows)
     (out/'record.json').write_text(json.dumps(record, indent=1, ensure_ascii=False), encoding='utf-8')
     return record
@@ -722,9 +772,12 @@ def anchor_study(
         began, cores = time.perf_counter(), os.cpu_count()
         workers = workers or (1 if torch.cuda.is_available() else min(cores, len(VARIANTS)))
         with worker_pool(workers, max(cores // workers, 1)) if workers > 1 else nullcontext() as pool:
-            study = run_study(corpus, VARIANTS, config, seeds=(0, 1, 2) if full else (0,), n=n or (100 if quick else 500),
-                              out_dir=out or 'runs/study' + ('-quick' if quick else '-full' if full else ''), executor=pool)
-    except (ValueError, FileNotFoundError) as error: raise SystemExit(f'anchor_study: {error}')
-    with pd.option_context('display.width', 200, 'display.max_columns', None): print(study.table().T.round(3).to_string())
+            study = run_study(corpus, VARIANTS, config, seeds=(0, 1, 2) if full else (0,),
+                              n=n or (100 if quick else 500),
+                              out_dir=out or 'runs/study' + ('-quick' if quick else '-full' if full else ''),
+                              executor=pool)
+    except (ValueError, FileNotFoundError, RuntimeError) as error: raise SystemExit(f'anchor_study: {error}')
+    with pd.option_context('display.width', 200, 'display.max_columns', None):
+        print(study.table().T.round(3).to_string())
     print('\n'.join(f'* {s}' for s in study.verdict()))
     print(f"{(time.perf_counter() - began)/60:.1f} minutes; the page is {study.dir/'page.html'}")
