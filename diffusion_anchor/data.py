@@ -141,6 +141,7 @@ class Corpus:
     valid: list  # What is watched while it learns
     test: list   # What is reported; may be empty
     vocab: Vocab # Words and ids
+    grammar: object = None # The language it is drawn from, if known: whoever judges asks it, never the name
 
     def __repr__(self):
         sizes = ', '.join(f'{len(self.split(split)):,} {split}' for split in SPLITS)

@@ -6,8 +6,9 @@
 __all__ = ['VALUES', 'IN_FIGURES', 'UNIONS', 'RULES', 'restaurant_pcfg', 'RestaurantGrammar']
 
 # %% ../nbs/01_grammar.ipynb #5861a92e
-import bisect,itertools,math,random,re
+import bisect,hashlib,itertools,math,random,re
 from collections import defaultdict
+from copy import copy
 
 import nltk
 from fastcore.basics import patch
@@ -281,15 +282,39 @@ def sample(self:RestaurantGrammar,
     if not isinstance(n, int) or n < 0: raise ValueError(f'n: found {n!r}, expected a whole number, 0 or more')
     return [self._example(self._grow('S')) for _ in range(n)]
 
+# %% ../nbs/01_grammar.ipynb #3f1c9a52
+@patch
+def __eq__(self:RestaurantGrammar, other):
+    return isinstance(other, RestaurantGrammar) and (self.rules, self.word) == (other.rules, other.word)
+
+@patch
+def __hash__(self:RestaurantGrammar): return hash((len(self.rules), *self.word))
+
+@patch
+def key(self:RestaurantGrammar)->str: # 16 hex digits
+    "The same for equal rules, in any order and in any process; nothing of the stream is in it."
+    rules = sorted(f'{p.lhs()} -> {" ".join(map(repr, p.rhs()))} {p.prob():.9g}' for p in self.pcfg.productions())
+    return hashlib.sha256('\n'.join(rules).encode()).hexdigest()[:16]
+
+@patch
+def fresh(self:RestaurantGrammar,
+    seed:int=0, # Of the new stream
+)->RestaurantGrammar:
+    "The same language with a stream of its own; the tables are shared, for nothing changes them."
+    other = copy(self)
+    other.rng = random.Random(seed)
+    return other
+
 # %% ../nbs/01_grammar.ipynb #5f81e862
 @patch
 def corpus(self:RestaurantGrammar,
-    n=20_000, # Sentences to train on; a twentieth as many each to watch and to report on, at least one
-)->Corpus: # Named 'grammar'
+    n:int=20_000, # Sentences to train on; a twentieth as many each to watch and to report on, at least one
+)->Corpus: # Named 'grammar'; its `grammar` is this language with a stream of its own, apart from any whole seed
     "The next sentences of the stream as a corpus. Every word of the training split is in its vocabulary."
     if n < 1: raise ValueError(f'n: found {n!r}, expected at least 1 sentence to train on')
     train,valid,test = (self.sample(m) for m in (n, max(n//20, 1), max(n//20, 1)))
-    return Corpus('grammar', train, valid, test, Vocab.build((ex.words for ex in train), min_count=1))
+    vocab = Vocab.build((ex.words for ex in train), min_count=1)
+    return Corpus('grammar', train, valid, test, vocab, self.fresh('corpus'))
 
 # %% ../nbs/01_grammar.ipynb #c242adc3
 @patch
