@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['BOM', 'SPECIALS', 'START', 'END', 'UNK', 'PAD', 'SPLITS', 'MAX_LINE', 'FIELDS', 'E2E_CSV', 'E2E_URL', 'E2E_SHA256',
-           'TEXT_SUFFIXES', 'tokenize', 'Vocab', 'Example', 'Corpus', 'repair', 'lost_bytes', 'load_lines',
-           'parse_fields', 'download_e2e', 'load_e2e', 'repair_file', 'repair_files', 'anchor_repair']
+           'MAX_MEMBER', 'E2E_SIZES', 'TEXT_SUFFIXES', 'tokenize', 'Vocab', 'Example', 'Corpus', 'repair', 'lost_bytes',
+           'load_lines', 'parse_fields', 'download_e2e', 'load_e2e', 'repair_file', 'repair_files', 'anchor_repair']
 
 # %% ../nbs/00_data.ipynb #1ed250c6
 import csv, hashlib, itertools, json, os, re, shutil, urllib.request, warnings, zipfile, zlib
@@ -229,16 +229,16 @@ _ENCODING_ONLY = ftfy.TextFixerConfig(replace_lossy_sequences=False, restore_byt
 _LOST = re.compile(r'\ufffd|[ÃÂ]\?|â€\?')
 
 def repair(
-    text, # Any text, damaged or clean
-)->str:   # The text before the damage; clean text comes back unchanged
+    text:str, # Any text, damaged or clean
+)->str:       # The text before the damage; clean text comes back unchanged
     "Undo UTF-8 read as Latin-1 or CP1252 and written again, any number of times."
     if text.isascii(): return text # no damage without a byte above 127, and most lines leave here
     text = text.replace('ÃfÂ', 'ÃƒÂ').replace('Ã,Â', 'Ã‚Â')
     return ftfy.fix_encoding(text, _ENCODING_ONLY)
 
 def lost_bytes(
-    text, # Any text, after `repair`
-)->int:   # Places
+    text:str, # Any text, after `repair`
+)->int:       # Places
     "How many places of `text` lost a byte to `?` or U+FFFD and cannot be repaired."
     return len(_LOST.findall(text))
 
@@ -318,28 +318,39 @@ def load_lines(
 FIELDS = ['name', 'type', 'food', 'price', 'rating', 'area', 'family friendly', 'near']
 _SPELLINGS = {'eattype': 'type', 'pricerange': 'price', 'customer rating': 'rating',
               'familyfriendly': 'family friendly'}
+_FIELD = re.compile(r'([^\[\],]+)\[([^\[\]]*)\]')
 
+def _pairs(mr):
+    "(field, value) strings of a meaning representation in either layout, as they stand there."
+    if '[' in mr or ']' in mr:
+        pairs = _FIELD.findall(mr)
+        if not mr.count('[') == mr.count(']') == len(pairs):
+            raise ValueError(f'unbalanced brackets in {mr!r}, expected field[value], ...')
+        between = ''.join(_FIELD.sub('', mr).split())
+        if between != ','*(len(pairs)-1):
+            raise ValueError(f'found {between!r} around the fields of {mr!r}, expected field[value], ...')
+        return pairs
+    pairs = [part.split(':', 1) for part in mr.split('|')]
+    if min(map(len, pairs)) < 2:
+        raise ValueError(f"no value in {mr!r}, expected field[value], ... or field : value | ...")
+    return pairs
+
+# %% ../nbs/00_data.ipynb #7f4d5c68
 @lru_cache(maxsize=10_000) # few values, many sentences
 def _spaced(value): return ' '.join(tokenize(value))
 
 def parse_fields(
-    mr,      # 'eatType[pub], near[The Eagle]' or 'Type : pub | near : The Eagle'
+    mr:str,  # 'eatType[pub], near[The Eagle]' or 'Type : pub | near : The Eagle'
 )->dict:     # Keys among `FIELDS`, values words joined with spaces
-    "Read a meaning representation in either layout; `ValueError` on unbalanced brackets or an unknown field."
-    if '[' in mr or ']' in mr:
-        pairs = re.findall(r'([^\[\],]+)\[([^\[\]]*)\]', mr)
-        if not mr.count('[') == mr.count(']') == len(pairs):
-            raise ValueError(f'unbalanced brackets in {mr!r}, expected field[value], ...')
-    else:
-        pairs = [part.split(':', 1) for part in mr.split('|')]
-        if min(map(len, pairs)) < 2:
-            raise ValueError(f"no value in {mr!r}, expected field[value], ... or field : value | ...")
+    "Read a meaning representation in either layout; `ValueError` unless each field is known, there once, with a value."
     fields = {}
-    for key,value in pairs:
+    for key,value in _pairs(mr):
         key = key.strip().lower()
         key = _SPELLINGS.get(key, key)
         if key not in FIELDS: raise ValueError(f"unknown field {key!r}, expected one of {', '.join(FIELDS)}")
+        if key in fields: raise ValueError(f'found field {key!r} twice in {mr!r}, expected each field once')
         fields[key] = _spaced(value)
+        if not fields[key]: raise ValueError(f'found field {key!r} without a value in {mr!r}, expected one')
     return fields
 
 # %% ../nbs/00_data.ipynb #81f39286
@@ -352,6 +363,7 @@ def _columns(found, where):
         if set(pair) <= set(found): return pair
     raise ValueError(f"{where}: columns are {', '.join(found)}, expected {' or '.join(map(','.join, _COLUMNS))}")
 
+# %% ../nbs/00_data.ipynb #805e6d79
 def _src1_rows(path):
     for n,line in _lines(path):
         if not line.strip(): continue
@@ -372,17 +384,20 @@ def _csv_rows(path):
     except csv.Error as e:
         raise ValueError(f'{path}, line {rows.line_num}: {e}, expected CSV; is a quote left open above?') from None
 
+# %% ../nbs/00_data.ipynb #916f7e8a
 def _hub_rows(data, split):
     name = next((s for s in _HUB_SPLITS[split] if s in data), None)
     if not name: raise ValueError(f"dataset: splits are {', '.join(data)}, expected train, validation and test")
     mr,ref = _columns(data[name].column_names, f'dataset, split {name}')
     return zip(itertools.count(1), data[name][mr], data[name][ref])
 
+# %% ../nbs/00_data.ipynb #a2708f9b
 def _examples(rows, where, words, fix):
     "Turn (number, fields, text) into `Example`s; errors and warnings name `where`."
     tally,examples = Counter(),[]
     for n,mr,text in rows:
         if fix: mr,text = (_repair_counted(s, tally) for s in (mr, text))
+        mr,text = (s.replace(BOM, ' ') for s in (mr, text))
         if not text.strip(): raise ValueError(f'{where}, line {n}: no text beside the fields, expected a sentence')
         try: examples.append(Example(words(text), parse_fields(mr)))
         except ValueError as e: raise ValueError(f'{where}, line {n}: {e}') from None
@@ -403,37 +418,62 @@ def _check_sum(data, expected, where):
 
 def _e2e_cache(): return cached_assets_path('diffusion_anchor', namespace='e2e')
 
+MAX_MEMBER = 64 << 20 # bytes of a zip, or of a file in one: the release has 3 MB, its largest file 9
+
+# %% ../nbs/00_data.ipynb #e6b4c3df
+def _fetch(url, path):
+    "Download `url` to `path`, at most `MAX_MEMBER` bytes; `ValueError` unless a zip came."
+    with urllib.request.urlopen(url, timeout=60) as response, path.open('wb') as f:
+        size = int(response.headers.get('Content-Length') or 0)
+        with tqdm.wrapattr(response, 'read', total=size or None, desc='E2E', delay=1) as bar:
+            while (chunk := bar.read(1 << 20)) and f.tell() <= MAX_MEMBER: f.write(chunk)
+        found = f.tell()
+    if found > MAX_MEMBER: raise ValueError(f'{url}: more than {MAX_MEMBER:,} bytes, expected a zip of a few million')
+    if not zipfile.is_zipfile(path): raise ValueError(f'{url}: found {found:,} bytes, expected {size:,} of a zip file')
+
+def _member(z, member, url):
+    "The bytes of a zip's member, at most `MAX_MEMBER` of them, whatever it declares."
+    if (size := z.getinfo(member).file_size) > MAX_MEMBER:
+        raise ValueError(f'{url}: member {member!r} has {size:,} bytes, expected at most {MAX_MEMBER:,}')
+    try:
+        with z.open(member) as f: data = f.read(MAX_MEMBER+1)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as e: # damaged, or encrypted
+        raise ValueError(f'{url}: member {member!r} cannot be unpacked ({e}), expected a sound zip') from None
+    if len(data) > MAX_MEMBER:
+        raise ValueError(f'{url}: member {member!r} has more than {MAX_MEMBER:,} bytes, expected at most that')
+    return data
+
+def _unpacked(path, names, url):
+    "File name -> bytes of those `names` in the zip at `path`, wherever in it they lie."
+    with zipfile.ZipFile(path) as z:
+        for name in z.namelist():
+            if PurePosixPath(name).is_absolute() or '..' in name or '\\' in name or ':' in name:
+                raise ValueError(f'{url}: member {name!r} points out of its folder, expected relative paths')
+        members = {name: next((m for m in z.namelist() if PurePosixPath(m).name == name), None) for name in names}
+        if None in members.values():
+            raise ValueError(f"{url}: holds {', '.join(z.namelist()):.200}, expected {', '.join(names)}")
+        return {name: _member(z, member, url) for name,member in members.items()}
+
+# %% ../nbs/00_data.ipynb #08d6e5f1
 def download_e2e(
-    folder=None,        # Where to keep the files; None: the assets cache of huggingface_hub
-    url=E2E_URL,        # Zip of the release, or of a mirror
-    sums=E2E_SHA256,    # File name -> SHA-256
-)->Path:                # The folder
+    folder:str|Path=None,   # Where to keep the files; None: the assets cache of huggingface_hub
+    url:str=E2E_URL,        # Zip of the release, or of a mirror
+    sums:dict=E2E_SHA256,   # File name -> SHA-256
+)->Path:                    # The folder
     "Fetch the E2E release unless it is there; `ValueError` on a wrong sum or an unsafe zip, and nothing is kept."
     folder = Path(folder or _e2e_cache())
     if all((folder/name).exists() for name in sums):
         for name,expected in sums.items(): _check_sum((folder/name).read_bytes(), expected, folder/name)
         return folder
     with TemporaryDirectory() as tmp:
-        path = Path(tmp)/'e2e.zip'
-        with urllib.request.urlopen(url, timeout=60) as response, path.open('wb') as f:
-            size = int(response.headers.get('Content-Length') or 0)
-            with tqdm.wrapattr(response, 'read', total=size or None, desc='E2E', delay=1) as bar:
-                shutil.copyfileobj(bar, f)
-        if not zipfile.is_zipfile(path):
-            raise ValueError(f'{url}: found {path.stat().st_size:,} bytes, expected {size:,} of a zip file')
-        with zipfile.ZipFile(path) as z:
-            for name in z.namelist():
-                if PurePosixPath(name).is_absolute() or '..' in name or '\\' in name or ':' in name:
-                    raise ValueError(f'{url}: member {name!r} points out of its folder, expected relative paths')
-            files = {name: next((m for m in z.namelist() if PurePosixPath(m).name == name), None) for name in sums}
-            if None in files.values():
-                raise ValueError(f"{url}: holds {', '.join(z.namelist())}, expected {', '.join(sums)}")
-            files = {name: z.read(member) for name,member in files.items()}
+        _fetch(url, Path(tmp)/'e2e.zip')
+        files = _unpacked(Path(tmp)/'e2e.zip', sums, url)
     for name,data in files.items(): _check_sum(data, sums[name], f'{name} of {url}')
     for name,data in files.items():
         with _whole_file(folder/name) as f: f.write(data)
     return folder
 
+# %% ../nbs/00_data.ipynb #19e7f602
 def _e2e_or_hub(folder, url):
     "Folder of the release, or the Hub's dataset where the release cannot be had."
     try: return download_e2e(folder, url)
@@ -458,26 +498,38 @@ def _e2e_files(folder):
                                         f"expected {', '.join(E2E_CSV.values())} or {', '.join(src1.values())}")
     return {split: folder/name for split,name in names.items()}
 
+E2E_SIZES = dict(train=42_061, valid=4_672, test=4_693) # sentences
+
+def _check_sizes(found, files):
+    "Warn of a split that is not of its published size though another one is: a file cut, or joined twice."
+    if not any(found[split] == n for split,n in E2E_SIZES.items()): return # not the published corpus
+    for split,n in E2E_SIZES.items():
+        if found[split] != n:
+            warnings.warn(f'{files[split]}: found {found[split]:,} sentences, expected {n:,} as published; '
+                          'has the file been cut?', stacklevel=3)
+
+# %% ../nbs/00_data.ipynb #3b091825
 def load_e2e(
-    path=None,     # Folder, or a datasets.DatasetDict; None: $E2E_DIR, or else the downloaded release
-    fix=True,      # Undo mojibake?
-    newline=False, # The authors' own words: '\n' before END, numbered by first use
-    min_count=11,  # A word seen less often in the train split becomes UNK
-    folder=None,   # Where a download is kept; None: the assets cache of huggingface_hub
-    url=E2E_URL,   # What is downloaded
-):                 # Corpus named 'e2e'
+    path=None,            # Folder, or a datasets.DatasetDict; None: $E2E_DIR, or else the downloaded release
+    fix:bool=True,        # Undo mojibake?
+    newline:bool=False,   # The authors' own words: '\n' before END, numbered by first use
+    min_count:int=11,     # A word seen less often in the train split becomes UNK
+    folder:str|Path=None, # Where a download is kept; None: the assets cache of huggingface_hub
+    url:str=E2E_URL,      # What is downloaded
+)->Corpus:                # Named 'e2e'
     "Read the E2E corpus: 42,061 train, 4,672 valid and 4,693 test sentences about restaurants."
     source = path or os.environ.get('E2E_DIR') or _e2e_or_hub(folder, url)
     ends = (lambda text: tokenize(text) + ['\n']) if newline else tokenize
     if hasattr(source, 'keys'): # a DatasetDict
         splits = [_examples(_hub_rows(source, split), f'dataset, split {split}', ends, fix) for split in SPLITS]
     else:
-        splits = []
-        for file in _e2e_files(Path(source)).values():
+        splits,files = [],_e2e_files(Path(source))
+        for file in files.values():
             if file.suffix == '.csv': splits.append(_examples(_csv_rows(file), file, ends, fix))
             else:
                 words = (lambda text: [w.text for w in _tokenizer()(text + '\n')]) if newline else str.split
                 splits.append(_examples(_src1_rows(file), file, words, fix))
+        _check_sizes(dict(zip(SPLITS, map(len, splits))), files)
     vocab = Vocab.build((ex.words for ex in splits[0]), min_count, 'first' if newline else 'count')
     return Corpus('e2e', *splits, vocab)
 
