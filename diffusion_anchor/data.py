@@ -61,7 +61,7 @@ class Vocab:
 # %% ../nbs/00_data.ipynb #62f0b9c4
 @patch(cls_method=True)
 def build(cls:Vocab,
-    sentences,         # Lists of words, those of the train split
+    sentences:list,    # Lists of words (or an iterator over them), those of the train split
     min_count:int=11,  # A word seen less often becomes UNK; 11 is Diffusion-LM's « more than 10 »
     order:str='count', # 'count': by falling count, ties by first use; 'first': by first use, as Diffusion-LM does
 )->Vocab:
@@ -88,8 +88,8 @@ def encode(self:Vocab,
 
 @patch
 def decode(self:Vocab,
-    ids, # Ids of one row: list or LongTensor [T]
-)->list: # As many words, specials among them
+    ids:list, # Ids of one row: list or LongTensor [T]
+)->list:      # As many words, specials among them
     "The word of each of `ids`; `ValueError` on an id that no word has."
     ids = _plain(ids)
     if strange := [i for i in ids if not 0 <= i < len(self)]:
@@ -98,8 +98,8 @@ def decode(self:Vocab,
 
 @patch
 def sentence(self:Vocab,
-    ids, # Ids of one row: list or LongTensor [T]
-)->list: # Words
+    ids:list, # Ids of one row: list or LongTensor [T]
+)->list:      # Words
     "The words of a row up to its first `END`, without `START` and `PAD`."
     upto_end = itertools.takewhile(lambda i: i != END, _plain(ids))
     return self.decode([i for i in upto_end if i not in (START, PAD)])
@@ -124,7 +124,8 @@ def load(cls:Vocab,
 )->Vocab:
     "Read a vocabulary; `ValueError` unless the specials come first, the ids are 0..V-1 and words are words."
     try: stoi = json.loads(Path(path).read_text(encoding='utf-8-sig'), object_pairs_hook=_once)
-    except json.JSONDecodeError as e: raise ValueError(f'{path}: not JSON ({e}), expected a dict of word to id') from None
+    except json.JSONDecodeError as e:
+        raise ValueError(f'{path}: not JSON ({e}), expected a dict of word to id') from None
     except (ValueError, RecursionError) as e: raise ValueError(f'{path}: {e}; expected a dict of word to id') from None
     if not isinstance(stoi, dict) or not all(type(i) is int for i in stoi.values()):
         raise ValueError(f'{path}: found a {type(stoi).__name__}, expected a dict of word to integer id')
@@ -173,8 +174,10 @@ class Corpus:
         sizes = ', '.join(f'{len(self.split(split)):,} {split}' for split in SPLITS)
         return f'Corpus({self.name}: {sizes}; {self.vocab})'
 
-    def split(self, split):
-        "The examples of the split named 'train', 'valid' or 'test'."
+    def split(self,
+        split:str, # 'train', 'valid' or 'test'
+    )->list:       # Of `Example`
+        "The examples of a split."
         if split not in SPLITS: raise ValueError(f"split: found {split!r}, expected one of {', '.join(SPLITS)}")
         return getattr(self, split)
 
@@ -510,7 +513,7 @@ def _check_sizes(found, files):
 
 # %% ../nbs/00_data.ipynb #3b091825
 def load_e2e(
-    path=None,            # Folder, or a datasets.DatasetDict; None: $E2E_DIR, or else the downloaded release
+    path:str|Path=None,   # Folder, or a datasets.DatasetDict; None: $E2E_DIR, or else the downloaded release
     fix:bool=True,        # Undo mojibake?
     newline:bool=False,   # The authors' own words: '\n' before END, numbered by first use
     min_count:int=11,     # A word seen less often in the train split becomes UNK
@@ -534,14 +537,30 @@ def load_e2e(
     return Corpus('e2e', *splits, vocab)
 
 # %% ../nbs/00_data.ipynb #41607c05
-TEXT_SUFFIXES = ['.txt', '.csv', '.tsv', '.json', '.jsonl']
-
 def _visible(word): return repr(word.strip())[1:-1] # control characters as \x83: they upset terminals
 
+def _repair_lines(lines, out, tally, changes, bar):
+    "Write the repaired `lines` to the binary file `out`; return how many there were."
+    for n,line in lines:
+        fixed = _repair_counted(line, tally)
+        out.write(fixed.encode())
+        bar.update(len(line))
+        if fixed != line and len(changes) < 1000: # enough for the table; memory stays flat
+            changes.update(p for p in zip(line.split(' '), fixed.split(' ')) if p[0] != p[1])
+    return n
+
+def _replace_kept(path, part):
+    "Put the file `part` in the place of `path` and keep the original as `.bak`."
+    backup = path.with_name(path.name + '.bak')
+    if backup.exists(): raise FileExistsError(f'{path}: {backup.name} exists already, move it away first')
+    shutil.copymode(path, part)
+    os.replace(shutil.copy2(path, part.parent/'original'), backup)
+    os.replace(part, path)
+
 def repair_file(
-    path,          # Text file, UTF-8
-    dry_run=False, # Count only, write nothing
-)->dict:           # file, lines, repaired, lost, the commonest changes
+    path:str|Path,      # Text file, UTF-8
+    dry_run:bool=False, # Count only, write nothing
+)->dict:                # file, lines, repaired, lost, the commonest changes
     "Repair a file in place and keep the original as `.bak`; errors leave everything as it was."
     path = Path(path).resolve() # through a link to the file itself
     tally,changes = Counter(),Counter()
@@ -550,25 +569,18 @@ def repair_file(
         part = Path(tmp)/path.name
         bar = tqdm(total=path.stat().st_size, unit='B', unit_scale=True, desc=path.name, delay=2)
         with bar, open(os.devnull if dry_run else part, 'wb') as out:
-            for n,line in lines:
-                fixed = _repair_counted(line, tally)
-                out.write(fixed.encode())
-                bar.update(len(line))
-                if fixed != line and len(changes) < 1000: # enough for the table; memory stays flat
-                    changes.update(p for p in zip(line.split(' '), fixed.split(' ')) if p[0] != p[1])
-        if tally['repaired'] and not dry_run:
-            backup = path.with_name(path.name + '.bak')
-            if backup.exists(): raise FileExistsError(f'{path}: {backup.name} exists already, move it away first')
-            shutil.copymode(path, part)
-            os.replace(shutil.copy2(path, Path(tmp)/'original'), backup)
-            os.replace(part, path)
+            n = _repair_lines(lines, out, tally, changes, bar)
+        if tally['repaired'] and not dry_run: _replace_kept(path, part)
     common = '; '.join(f'{_visible(a)} → {_visible(b)} ×{k}' for (a,b),k in changes.most_common(3))
     return dict(file=path.name, lines=n, repaired=tally['repaired'], lost=tally['lost'], changes=common, error='')
 
+# %% ../nbs/00_data.ipynb #916f7e8b
+TEXT_SUFFIXES = ['.txt', '.csv', '.tsv', '.json', '.jsonl']
+
 def repair_files(
-    path,          # File, or folder whose text files (`TEXT_SUFFIXES`) are taken at any depth, hidden ones aside
-    dry_run=False, # Count only, write nothing
-):                 # DataFrame, one row a file; the column `error` tells why a file was left alone
+    path:str|Path,      # File, or folder whose text files (`TEXT_SUFFIXES`) are taken at any depth, hidden ones aside
+    dry_run:bool=False, # Count only, write nothing
+):                      # DataFrame, one row a file; the column `error` tells why a file was left alone
     "Repair a file or a folder; a file that cannot be repaired does not stop the others."
     path = Path(path)
     hidden = lambda f: any(part.startswith('.') for part in f.relative_to(path).parts)

@@ -176,9 +176,10 @@ def _inner(node, found):
             _inner(child, found)
         elif '/' in child: found[_symbol(child)] = child.rsplit('/', 1)[0]
 
+# %% ../nbs/01_grammar.ipynb #c492a1be
 def restaurant_pcfg(
-    rules=RULES, # The table, in the notation above
-    values=None, # Letter -> list of values; all of `VALUES` by default
+    rules:str=RULES,  # The table, in the notation above
+    values:dict=None, # Letter -> list of values; all of `VALUES` by default
 )->PCFG: # NLTK's own class, with start symbol S
     "Expand the table over the values. `ValueError` names a symbol that the table uses and does not explain."
     values = values or {letter: vs for letter,(_,vs) in VALUES.items()}
@@ -223,13 +224,14 @@ def _lookahead(rules, word):
     for symbol in rules: first(symbol)
     return starts
 
+# %% ../nbs/01_grammar.ipynb #e6b4c3d0
 _FIELD_OF = {v.replace(' ','_'): (field, v) for field,vs in VALUES.values() for v in vs}
 
 class RestaurantGrammar:
     "The restaurant language: its sentences, their trees and their probabilities."
     def __init__(self,
-        seed=0,    # Of the stream of sentences
-        pcfg=None, # An unambiguous `nltk.PCFG` from `restaurant_pcfg`; the whole language by default
+        seed:int=0,     # Of the stream of sentences
+        pcfg:PCFG=None, # An unambiguous `nltk.PCFG` from `restaurant_pcfg`; the whole language by default
     ):
         self.pcfg,self.rng = pcfg or restaurant_pcfg(),random.Random(seed)
         self.rules,self.word = defaultdict(list),{} # symbol -> [(log-probability, right side)] or its one word
@@ -276,8 +278,8 @@ def _example(self:RestaurantGrammar, derivation):
 
 @patch
 def sample(self:RestaurantGrammar,
-    n, # How many sentences
-)->list: # Of `Example`, each with words, fields, tree and tags
+    n:int, # How many sentences
+)->list:   # Of `Example`, each with words, fields, tree and tags
     "The next `n` sentences of the stream."
     if not isinstance(n, int) or n < 0: raise ValueError(f'n: found {n!r}, expected a whole number, 0 or more')
     return [self._example(self._grow('S')) for _ in range(n)]
@@ -298,7 +300,7 @@ def key(self:RestaurantGrammar)->str: # 16 hex digits
 
 @patch
 def fresh(self:RestaurantGrammar,
-    seed:int=0, # Of the new stream
+    seed:int|str=0, # Of the new stream
 )->RestaurantGrammar:
     "The same language with a stream of its own; the tables are shared, for nothing changes them."
     other = copy(self)
@@ -340,16 +342,17 @@ def _search(self:RestaurantGrammar, words, quick=True):
     whole = ends('S', 0)
     return [(p, d) for j,p,d in whole if j == len(words)],max([reached, *(j for j,_,_ in whole)])
 
+# %% ../nbs/01_grammar.ipynb #a2708f9c
 @patch
 def derivations(self:RestaurantGrammar,
-    words, # One sentence, a list of words
+    words:list, # One sentence, a list of words
 )->list: # [(log-probability in nats, derivation)]
     "Every way the rules make `words`: none outside the language, one inside it; more would mean an ambiguous grammar."
     return self._search(words)[0]
 
 @patch
 def log_prob(self:RestaurantGrammar,
-    words, # One sentence, a list of words
+    words:list, # One sentence, a list of words
 )->float: # Nats; -inf outside the language
     "Exact log-probability of a sentence."
     found = self.derivations(words)
@@ -357,7 +360,7 @@ def log_prob(self:RestaurantGrammar,
 
 @patch
 def accepts(self:RestaurantGrammar,
-    words, # One sentence, a list of words
+    words:list, # One sentence, a list of words
 )->bool:
     "Whether `words` is a sentence of the language."
     return bool(self.derivations(words))
@@ -374,14 +377,14 @@ def _read(self:RestaurantGrammar, words):
 
 @patch
 def parse(self:RestaurantGrammar,
-    words, # One sentence, a list of words
+    words:list, # One sentence, a list of words
 )->nltk.Tree:
     "Its gold tree. `ValueError` names the first word that no sentence has there."
     return self._read(words).tree
 
 @patch
 def fields(self:RestaurantGrammar,
-    words, # One sentence, a list of words
+    words:list, # One sentence, a list of words
 )->dict: # Field -> value
     "What it says. `ValueError` as in `parse`."
     return self._read(words).fields
