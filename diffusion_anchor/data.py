@@ -190,6 +190,7 @@ def too_long(self:Corpus,
     "How many sentences of a split do not fit a row."
     return sum(len(ex.words)+2 > seq_len for ex in self.split(split))
 
+# %% ../nbs/00_data.ipynb #3b091826
 def _blocks(rows, seq_len, split):
     "All ids of `rows` run together and cut every `seq_len`, LongTensor [N, T]."
     import torch
@@ -434,6 +435,7 @@ def _fetch(url, path):
     if found > MAX_MEMBER: raise ValueError(f'{url}: more than {MAX_MEMBER:,} bytes, expected a zip of a few million')
     if not zipfile.is_zipfile(path): raise ValueError(f'{url}: found {found:,} bytes, expected {size:,} of a zip file')
 
+# %% ../nbs/00_data.ipynb #5d2b3a48
 def _member(z, member, url):
     "The bytes of a zip's member, at most `MAX_MEMBER` of them, whatever it declares."
     if (size := z.getinfo(member).file_size) > MAX_MEMBER:
@@ -557,6 +559,7 @@ def _replace_kept(path, part):
     os.replace(shutil.copy2(path, part.parent/'original'), backup)
     os.replace(part, path)
 
+# %% ../nbs/00_data.ipynb #7f4d5c6a
 def repair_file(
     path:str|Path,      # Text file, UTF-8
     dry_run:bool=False, # Count only, write nothing

@@ -286,18 +286,18 @@ def sample(self:RestaurantGrammar,
 
 # %% ../nbs/01_grammar.ipynb #3f1c9a52
 @patch
-def __eq__(self:RestaurantGrammar, other):
-    return isinstance(other, RestaurantGrammar) and (self.rules, self.word) == (other.rules, other.word)
-
-@patch
-def __hash__(self:RestaurantGrammar): return hash((len(self.rules), *self.word))
-
-@patch
 def key(self:RestaurantGrammar)->str: # 16 hex digits
     "The same for equal rules, in any order and in any process; nothing of the stream is in it."
     rules = sorted(f'{p.lhs()} -> {" ".join(map(repr, p.rhs()))} {p.prob():.9g}' for p in self.pcfg.productions())
     return hashlib.sha256('\n'.join(rules).encode()).hexdigest()[:16]
 
+@patch
+def __eq__(self:RestaurantGrammar, other): return isinstance(other, RestaurantGrammar) and self.key() == other.key()
+
+@patch
+def __hash__(self:RestaurantGrammar): return hash(self.key())
+
+# %% ../nbs/01_grammar.ipynb #f7c5d4e1
 @patch
 def fresh(self:RestaurantGrammar,
     seed:int|str=0, # Of the new stream
