@@ -259,7 +259,7 @@ def _misread(text):
     for codec in 'latin-1', 'sloppy-windows-1252':
         form = text
         for _ in range(3): forms.add(form := form.encode().decode(codec))
-    return sorted(forms, key=len, reverse=True)
+    return sorted(forms, key=lambda form: (-len(form), form)) # the longest first, for the pattern below
 
 _MARKS = re.compile(rf"\A(?:{'|'.join(_misread(BOM))})+") # at the start of a line
 
