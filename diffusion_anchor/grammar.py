@@ -6,8 +6,9 @@
 __all__ = ['VALUES', 'IN_FIGURES', 'UNIONS', 'RULES', 'restaurant_pcfg', 'RestaurantGrammar']
 
 # %% ../nbs/01_grammar.ipynb #5861a92e
-import bisect,itertools,math,random,re
+import bisect,hashlib,itertools,math,random,re
 from collections import defaultdict
+from copy import copy
 
 import nltk
 from fastcore.basics import patch
@@ -175,9 +176,10 @@ def _inner(node, found):
             _inner(child, found)
         elif '/' in child: found[_symbol(child)] = child.rsplit('/', 1)[0]
 
+# %% ../nbs/01_grammar.ipynb #c492a1be
 def restaurant_pcfg(
-    rules=RULES, # The table, in the notation above
-    values=None, # Letter -> list of values; all of `VALUES` by default
+    rules:str=RULES,  # The table, in the notation above
+    values:dict=None, # Letter -> list of values; all of `VALUES` by default
 )->PCFG: # NLTK's own class, with start symbol S
     "Expand the table over the values. `ValueError` names a symbol that the table uses and does not explain."
     values = values or {letter: vs for letter,(_,vs) in VALUES.items()}
@@ -222,13 +224,14 @@ def _lookahead(rules, word):
     for symbol in rules: first(symbol)
     return starts
 
+# %% ../nbs/01_grammar.ipynb #e6b4c3d0
 _FIELD_OF = {v.replace(' ','_'): (field, v) for field,vs in VALUES.values() for v in vs}
 
 class RestaurantGrammar:
     "The restaurant language: its sentences, their trees and their probabilities."
     def __init__(self,
-        seed=0,    # Of the stream of sentences
-        pcfg=None, # An unambiguous `nltk.PCFG` from `restaurant_pcfg`; the whole language by default
+        seed:int=0,     # Of the stream of sentences
+        pcfg:PCFG=None, # An unambiguous `nltk.PCFG` from `restaurant_pcfg`; the whole language by default
     ):
         self.pcfg,self.rng = pcfg or restaurant_pcfg(),random.Random(seed)
         self.rules,self.word = defaultdict(list),{} # symbol -> [(log-probability, right side)] or its one word
@@ -275,21 +278,45 @@ def _example(self:RestaurantGrammar, derivation):
 
 @patch
 def sample(self:RestaurantGrammar,
-    n, # How many sentences
-)->list: # Of `Example`, each with words, fields, tree and tags
+    n:int, # How many sentences
+)->list:   # Of `Example`, each with words, fields, tree and tags
     "The next `n` sentences of the stream."
     if not isinstance(n, int) or n < 0: raise ValueError(f'n: found {n!r}, expected a whole number, 0 or more')
     return [self._example(self._grow('S')) for _ in range(n)]
 
+# %% ../nbs/01_grammar.ipynb #3f1c9a52
+@patch
+def key(self:RestaurantGrammar)->str: # 16 hex digits
+    "The same for equal rules, in any order and in any process; nothing of the stream is in it."
+    rules = sorted(f'{p.lhs()} -> {" ".join(map(repr, p.rhs()))} {p.prob():.9g}' for p in self.pcfg.productions())
+    return hashlib.sha256('\n'.join(rules).encode()).hexdigest()[:16]
+
+@patch
+def __eq__(self:RestaurantGrammar, other): return isinstance(other, RestaurantGrammar) and self.key() == other.key()
+
+@patch
+def __hash__(self:RestaurantGrammar): return hash(self.key())
+
+# %% ../nbs/01_grammar.ipynb #f7c5d4e1
+@patch
+def fresh(self:RestaurantGrammar,
+    seed:int|str=0, # Of the new stream
+)->RestaurantGrammar:
+    "The same language with a stream of its own; the tables are shared, for nothing changes them."
+    other = copy(self)
+    other.rng = random.Random(seed)
+    return other
+
 # %% ../nbs/01_grammar.ipynb #5f81e862
 @patch
 def corpus(self:RestaurantGrammar,
-    n=20_000, # Sentences to train on; a twentieth as many each to watch and to report on, at least one
-)->Corpus: # Named 'grammar'
+    n:int=20_000, # Sentences to train on; a twentieth as many each to watch and to report on, at least one
+)->Corpus: # Named 'grammar'; its `grammar` is this language with a stream of its own, apart from any whole seed
     "The next sentences of the stream as a corpus. Every word of the training split is in its vocabulary."
     if n < 1: raise ValueError(f'n: found {n!r}, expected at least 1 sentence to train on')
     train,valid,test = (self.sample(m) for m in (n, max(n//20, 1), max(n//20, 1)))
-    return Corpus('grammar', train, valid, test, Vocab.build((ex.words for ex in train), min_count=1))
+    vocab = Vocab.build((ex.words for ex in train), min_count=1)
+    return Corpus('grammar', train, valid, test, vocab, self.fresh('corpus'))
 
 # %% ../nbs/01_grammar.ipynb #c242adc3
 @patch
@@ -315,16 +342,17 @@ def _search(self:RestaurantGrammar, words, quick=True):
     whole = ends('S', 0)
     return [(p, d) for j,p,d in whole if j == len(words)],max([reached, *(j for j,_,_ in whole)])
 
+# %% ../nbs/01_grammar.ipynb #a2708f9c
 @patch
 def derivations(self:RestaurantGrammar,
-    words, # One sentence, a list of words
+    words:list, # One sentence, a list of words
 )->list: # [(log-probability in nats, derivation)]
     "Every way the rules make `words`: none outside the language, one inside it; more would mean an ambiguous grammar."
     return self._search(words)[0]
 
 @patch
 def log_prob(self:RestaurantGrammar,
-    words, # One sentence, a list of words
+    words:list, # One sentence, a list of words
 )->float: # Nats; -inf outside the language
     "Exact log-probability of a sentence."
     found = self.derivations(words)
@@ -332,7 +360,7 @@ def log_prob(self:RestaurantGrammar,
 
 @patch
 def accepts(self:RestaurantGrammar,
-    words, # One sentence, a list of words
+    words:list, # One sentence, a list of words
 )->bool:
     "Whether `words` is a sentence of the language."
     return bool(self.derivations(words))
@@ -349,14 +377,14 @@ def _read(self:RestaurantGrammar, words):
 
 @patch
 def parse(self:RestaurantGrammar,
-    words, # One sentence, a list of words
+    words:list, # One sentence, a list of words
 )->nltk.Tree:
     "Its gold tree. `ValueError` names the first word that no sentence has there."
     return self._read(words).tree
 
 @patch
 def fields(self:RestaurantGrammar,
-    words, # One sentence, a list of words
+    words:list, # One sentence, a list of words
 )->dict: # Field -> value
     "What it says. `ValueError` as in `parse`."
     return self._read(words).fields
