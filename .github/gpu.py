@@ -114,7 +114,8 @@ def write(model, out, counts, n):
             name = f'{steps} steps, {"clamped" if clamp else "free"}'
             texts[name] = generate(model, many, steps, clamp=clamp, seed=0, batch_size=512).texts
             print(f'  {name}: {time.perf_counter() - began:.1f} s; {texts[name][0]}', flush=True)
-    (out/'samples.json').write_text(json.dumps(texts, indent=0, ensure_ascii=False), encoding='utf-8')
+    for name, lines in texts.items(): # a file each: a later call must not write over an earlier one
+        (out/f"samples-{name.replace(' steps, ', '-')}.txt").write_text('\n'.join(lines) + '\n', encoding='utf-8')
     return texts
 
 
