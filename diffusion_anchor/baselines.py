@@ -64,7 +64,7 @@ def _prepare(name, teacher, task, targets, n, corpus, annotator, **known):
     sound, faults = check_targets(targets, **(dict(seq_len=teacher.context, vocab=corpus.vocab) | known))
     if not sound: raise ValueError(f"{name}: no target is left; the first fault: {faults[0] if faults else 'targets is empty'}")
     scoring = _annotators(corpus, annotator, [task]) | dict(values=field_values(corpus.train) if task == 'semantic' else None,
-                                                           accepts=RestaurantGrammar().accepts if corpus.name == 'grammar' else None)
+                                                           accepts=corpus.grammar.accepts if corpus.grammar else None)
     return sound, faults, scoring
 
 def _table(targets, sentences, n, scoring): # a row a text; n texts a target, one target after the other

@@ -245,7 +245,8 @@ def _plugins(corpus, annotator, tasks):
     for kind, needed in (('tagger', ('pos',)), ('parser', ('tree', 'spans'))):
         if not (wanted := [t for t in tasks if t in needed]): continue
         plugin = next((given[t] for t in wanted if t in given), None)
-        if plugin is None and corpus is not None and corpus.name == 'grammar': plugin = GrammarTagger() if kind == 'tagger' else GrammarParser()
+        if plugin is None and getattr(corpus, 'grammar', None):
+            plugin = (GrammarTagger if kind == 'tagger' else GrammarParser)(corpus.grammar)
         if plugin is None and kind == 'tagger': plugin = SpacyTagger()
         if plugin is None: raise ValueError(f"run_control: task {wanted[0]!r} needs a parser, expected annotator=, from words to an nltk.Tree (see room 08, annotators)")
         found[kind] = plugin
@@ -332,7 +333,7 @@ def run_control(
         raise ValueError(f"run_control: target « {wrong[0]} » is of task {wrong[0].task!r}, expected {tasks}")
     if not targets: raise ValueError(f"run_control: no target is left; the first fault: {faults[0] if faults else 'targets is empty'}")
     scoring = _annotators(corpus, annotator, tasks) | dict(values=field_values(corpus.train) if corpus is not None and 'semantic' in tasks else None,
-                                                          accepts=RestaurantGrammar().accepts if corpus is not None and corpus.name == 'grammar' else None)
+                                                          accepts=corpus.grammar.accepts if corpus is not None and corpus.grammar else None)
     schedule = NoiseSchedule(steps, model.config.schedule)
     rows = [ws for ws in targets for _ in range(n)]
     texts, began = [], time.perf_counter()

@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['BOM', 'SPECIALS', 'START', 'END', 'UNK', 'PAD', 'SPLITS', 'MAX_LINE', 'FIELDS', 'E2E_CSV', 'E2E_URL', 'E2E_SHA256',
-           'MAX_MEMBER', 'E2E_SIZES', 'TEXT_SUFFIXES', 'tokenize', 'Vocab', 'Example', 'Corpus', 'repair', 'lost_bytes',
-           'load_lines', 'parse_fields', 'download_e2e', 'load_e2e', 'repair_file', 'repair_files', 'anchor_repair']
+           'MAX_MEMBER', 'E2E_SIZES', 'TEXT_SUFFIXES', 'tokenize', 'Vocab', 'until_end', 'Example', 'Corpus', 'repair',
+           'lost_bytes', 'load_lines', 'parse_fields', 'download_e2e', 'load_e2e', 'repair_file', 'repair_files',
+           'anchor_repair']
 
 # %% ../nbs/00_data.ipynb #1ed250c6
 import csv, hashlib, itertools, json, os, re, shutil, urllib.request, warnings, zipfile, zlib
@@ -96,13 +97,20 @@ def decode(self:Vocab,
         raise ValueError(f'ids: found {strange[0]}, expected ids of the {len(self)} words, 0..{len(self)-1}')
     return [self.itos[i] for i in ids]
 
+# %% ../nbs/00_data.ipynb #cdf6378a
+def until_end(
+    ids:list, # Ids of one row: list or LongTensor [T]
+)->list:      # Ids of words
+    "The ids before the first `END`, without `START` and `PAD`: the one place where a row is cut at its end."
+    words = itertools.takewhile(lambda i: i != END, _plain(ids))
+    return [i for i in words if i not in (START, PAD)]
+
 @patch
 def sentence(self:Vocab,
     ids:list, # Ids of one row: list or LongTensor [T]
 )->list:      # Words
     "The words of a row up to its first `END`, without `START` and `PAD`."
-    upto_end = itertools.takewhile(lambda i: i != END, _plain(ids))
-    return self.decode([i for i in upto_end if i not in (START, PAD)])
+    return self.decode(until_end(ids))
 
 # %% ../nbs/00_data.ipynb #f05a93c1
 def _once(pairs):

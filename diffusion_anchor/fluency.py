@@ -43,11 +43,15 @@ def word_tokenizer(
     special = [AddedToken(name, single_word=True) for name in SPECIALS] # single_word: no PAD inside PADDINGTON
     return PreTrainedTokenizerFast(tokenizer_object=words, **dict(zip(('bos_token', 'eos_token', 'unk_token', 'pad_token'), special)))
 
-def _text(sentence):
-    if isinstance(sentence, str): return sentence
-    if isinstance(sentence, (list, tuple)): return ' '.join(sentence)
-    raise ValueError(f"texts: found {sentence!r:.60}, expected strings or lists of words")
-def _words(sentence): return [w for w in sentence.split(' ') if w] if isinstance(sentence, str) else list(sentence)
+def _words(sentence):
+    "The one way in for texts: words of a string or a list, without a line end; of a row START … END PAD the words between."
+    if not isinstance(sentence, (str, list, tuple)):
+        raise ValueError(f"texts: found {sentence!r:.60}, expected strings or lists of words")
+    words = [w for w in sentence.rstrip('\r\n').split(' ') if w] if isinstance(sentence, str) else list(sentence)
+    if words[:1] == ['START'] and 'END' in words: words = words[1:words.index('END')]
+    return words
+
+def _text(sentence): return ' '.join(_words(sentence))
 
 # %% ../nbs/07_fluency.ipynb #e8f3518f
 def teacher_config(
@@ -102,6 +106,9 @@ class Teacher:
     ) -> list:          # a list of ids each: START, tokens, END
         "Ids as the model reads them; nothing is cut."
         if not texts: return []
+        if self.by_word: # by whole words: a word of a text is never an id of START, END or PAD
+            ids = self.tokenizer.get_vocab()
+            return [[START, *(i if (i := ids.get(w, UNK)) > PAD else UNK for w in _words(t)), END] for t in texts]
         return [[self.start, *ids, self.end] for ids in self.tokenizer([_text(t) for t in texts], add_special_tokens=False, verbose=False).input_ids]
 
     def _inputs(self, rows): # padded ids and what is not padding [B, L]

@@ -21,6 +21,7 @@ from transformers.models.bert.modeling_bert import BertEncoder
 from .data import Corpus, END, FIELDS, PAD, START
 from .model import DiffusionLM, time_features, TIME_DIM
 from .targets import labelled_spans
+from .train import has_bf16
 
 # %% ../nbs/08a_guidance.ipynb #7fb1d4b6
 READS = ('x_t', 'x0_hat', 'both')
@@ -195,7 +196,7 @@ def train_classifier(
     labels = Labels.build(kind, examples)
     part = {'semantic': 'fields', 'pos': 'tags', 'spans': 'tree'}[kind]
     ids = torch.tensor([[START, *corpus.vocab.encode(e.words), END] + [PAD]*(T - 2 - len(e.words)) for e in examples])
-    half = dict(device_type=model.device.type, dtype=torch.bfloat16, enabled=model.device.type == 'cpu' and torch.cpu._is_avx512_bf16_supported())
+    half = dict(device_type=model.device.type, dtype=torch.bfloat16, enabled=model.device.type == 'cpu' and has_bf16(model.device))
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         classifier = Classifier(labels, T, d, **settings).to(model.device)

@@ -294,7 +294,7 @@ def run_study(
     if isinstance(config, str): config = TrainConfig.preset(config)
     anchors, seeds, began = VARIANTS if anchors is None else anchors, tuple(seeds), time.perf_counter()
     _check_names(anchors); _check_values(anchors, seeds, n, steps)
-    grammar = getattr(corpus, 'grammar', None) or (RestaurantGrammar(0) if corpus.name == 'grammar' else None)
+    grammar = corpus.grammar
     out = Path(out_dir); out.mkdir(parents=True, exist_ok=True)
     plan = _plan(corpus, anchors, config, seeds, n, steps, teacher, grammar)
     _start(out, plan)

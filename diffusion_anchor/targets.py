@@ -206,7 +206,7 @@ def _special(words):
 def _unknown(words, vocab):
     yield from _special(words)
     forms = {v: k for k,v in _FORMS.items()}
-    if vocab is not None and (strange := [w for w in words if w not in vocab.stoi and forms.get(w) not in vocab.stoi]):
+    if vocab is not None and (strange := [w for w in words if w not in vocab and forms.get(w) not in vocab]):
         yield f'the word {strange[0]!r} is not in the vocabulary of {len(vocab)}, expected words it has'
 
 def _fits(n, what, room):
