@@ -22,6 +22,7 @@ from fastcore.basics import patch
 from fastcore.script import call_parse
 from huggingface_hub import cached_assets_path
 from tqdm.auto import tqdm
+from .basics import whole_file
 
 # %% ../nbs/00_data.ipynb #5f6c0c8f
 BOM = '\ufeff' # the byte-order mark
@@ -124,7 +125,7 @@ def save(self:Vocab,
     path:str|Path, # JSON file, word -> id
 ):
     "Write the vocabulary as Diffusion-LM writes its `vocab.json`."
-    with _whole_file(path) as f: f.write(json.dumps(self.stoi, ensure_ascii=False, indent=0).encode())
+    with whole_file(path) as f: f.write(json.dumps(self.stoi, ensure_ascii=False, indent=0).encode())
 
 @patch(cls_method=True)
 def load(cls:Vocab,
@@ -144,17 +145,6 @@ def load(cls:Vocab,
     if blank := [w for w in itos if w.split() != [w] and w != '\n']:
         raise ValueError(f"{path}: found {blank[0]!r}, expected words without blanks; only the authors' '\\n' is one")
     return cls(itos[4:])
-
-# %% ../nbs/00_data.ipynb #2c61c3ab
-@contextmanager
-def _whole_file(path):
-    "Open a file that appears under `path` only once it is complete."
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=path.parent, prefix='.part') as folder:
-        part = Path(folder)/path.name
-        with part.open('wb') as f: yield f
-        os.replace(part, path)
 
 # %% ../nbs/00_data.ipynb #2b21dc55
 @dataclass
@@ -483,7 +473,7 @@ def download_e2e(
         files = _unpacked(Path(tmp)/'e2e.zip', sums, url)
     for name,data in files.items(): _check_sum(data, sums[name], f'{name} of {url}')
     for name,data in files.items():
-        with _whole_file(folder/name) as f: f.write(data)
+        with whole_file(folder/name) as f: f.write(data)
     return folder
 
 # %% ../nbs/00_data.ipynb #19e7f602

@@ -17,19 +17,21 @@ import numpy as np, pandas as pd, torch
 from fastcore.basics import patch
 from fastcore.script import call_parse
 from markupsafe import Markup
-from scipy.stats import binomtest, bootstrap
+from scipy.stats import binomtest
 from tqdm.auto import tqdm
+from .basics import (differences, environment, interval, read_json, seal, sealed,
+                                     write_json)
 from .commitment import (clamp_audit, commitment, embedding_health, plot_audit, plot_commitment,
                                          plot_health, right_by_word, ClampAudit)
-from .control import (control_study, differences, seal, sealed, weights_hash, ControlResult,
-                                      OtherResult, PUBLISHED, _corpus_key, _read_json, _versions, _who, _write_json)
+from .control import (control_study, weights_hash, ControlResult, OtherResult, PUBLISHED,
+                                      _corpus_key, _versions, _who)
 from .convergence import TARGETS
 from .data import Corpus
 from .fluency import distinct_n, evaluate_texts, fluency_table, peers
 from .grammar import RestaurantGrammar
 from .losses import Anchor
 from .sample import generate, mbr
-from .train import Run, TrainConfig, environment, fit, open_corpus, worker_pool
+from .train import Run, TrainConfig, fit, open_corpus, worker_pool
 
 # %% ../nbs/09_report.ipynb #bbc5936a
 VARIANTS = {'baseline': None, 'anchor λ=0.01': Anchor(0.01), 'anchor λ=0.1': Anchor(0.1), 'anchor λ=1': Anchor(1.0),
@@ -119,8 +121,8 @@ def _command():
 def _start(out, plan):
     "Write study.json, or hold the plan against the one that is there."
     path = out/'study.json'
-    if not path.exists(): return _write_json(path, plan | dict(command=_command(), environment=environment()))
-    try: before = _read_json(path)
+    if not path.exists(): return write_json(path, plan | dict(command=_command(), environment=environment()))
+    try: before = read_json(path)
     except ValueError as fault:
         raise ValueError(f"run_study: {fault}; remove that file: what is sound of the study is kept") from None
     way_out = 'choose another out_dir, or remove it'
@@ -150,7 +152,7 @@ def _read_cell(folder, key, name, seed):
     found = sealed(folder) if key else {}
     if key and (other := differences(found['key'], key)): raise ValueError(f"{folder}: holds another result: {other}")
     path = folder/'result.json'
-    row = _read_json(path)
+    row = read_json(path)
     for k, expected in dict(variant=name, seed=seed).items():
         if row.get(k) != expected: raise ValueError(f"{path}: {k} is {row.get(k)!r:.40}, expected {expected!r}")
     for k, v in row.items():
@@ -205,7 +207,7 @@ def _train_and_measure(job):
     for kind, lines in texts.items():
         names.append(f"samples-{kind.replace(' ', '-')}.txt")
         (folder/names[-1]).write_text('\n'.join(lines) + '\n', encoding='utf-8')
-    _write_json(folder/'result.json', dict(variant=job.name, seed=job.seed, training_s=seconds, **row))
+    write_json(folder/'result.json', dict(variant=job.name, seed=job.seed, training_s=seconds, **row))
     names += [p.relative_to(folder).as_posix() for p in (folder/'model').rglob('*') if p.is_file()]
     model = weights_hash(run.model)
     seal(folder, job.key, names, model=model)
@@ -304,9 +306,9 @@ def run_study(
     if not any(job.is_done for job in jobs):
         (name, seed), why = next(iter(failed.items()))
         raise RuntimeError(f"run_study: no variant could be finished; {name}, seed {seed}: {why}")
-    about = _read_json(out/'study.json')
+    about = read_json(out/'study.json')
     about['wall_s'] = about.get('wall_s', 0) + time.perf_counter() - began # of all calls that went on with this study
-    _write_json(out/'study.json', about)
+    write_json(out/'study.json', about)
     study = _read_study(out, failed)
     study.save()
     return study
@@ -359,7 +361,7 @@ def _read_control(folder, name, seed, model):
 
 def _recorded(directory, plan):
     "A study of which only results.json is left."
-    kept = _read_json(directory/'results.json')
+    kept = read_json(directory/'results.json')
     if not isinstance(kept.get('rows'), list) or not kept['rows']:
         raise ValueError(f"{directory/'results.json'}: expected rows")
     keyed = 'fingerprint' in plan
@@ -371,7 +373,7 @@ def _read_plan(directory):
     "study.json, with what a reader needs."
     path = directory/'study.json'
     if not path.exists(): raise FileNotFoundError(f"Study.load: {directory} holds no study.json; is it a study folder?")
-    plan = _read_json(path)
+    plan = read_json(path)
     if not isinstance(plan.get('variants'), dict) or not isinstance(plan.get('seeds'), list):
         raise ValueError(f"{path}: expected variants and seeds")
     return plan
@@ -455,11 +457,6 @@ def control_table(self:Study) -> pd.DataFrame:
     table['Li et al. (published, E2E)'] = PUBLISHED['Diffusion-LM (published)'].reindex(table.index) / 100
     return table
 
-def _mean_interval(gain):
-    "Low and high of a 95 % bootstrap interval of a mean."
-    if np.ptp(gain) == 0: return gain.mean(), gain.mean()
-    return bootstrap([gain.to_numpy()], np.mean, method='percentile', n_resamples=2000, rng=0).confidence_interval
-
 @patch
 def control_differences(self:Study) -> pd.DataFrame:
     "Points of success that a variant has over the first, with a 95 % bootstrap interval over the targets they share."
@@ -471,7 +468,7 @@ def control_differences(self:Study) -> pd.DataFrame:
         asked = gain[~gain.index.get_level_values('task').str.endswith('-hold')]
         for task, part in [*gain.groupby('task'), ('all', asked)]:
             if not len(part): continue # a study that is not complete may share no target
-            low, high = _mean_interval(part)
+            low, high = interval(part)
             rows.append(dict(variant=name, task=task, points=part.mean(), low=low, high=high, targets=len(part)))
     return pd.DataFrame(rows, columns=['variant', 'task', 'points', 'low', 'high', 'targets'])
 
@@ -642,7 +639,7 @@ def save(self:Study):
     self.table().to_csv(self.dir/'table.csv'); self.losses().to_csv(self.dir/'losses.csv')
     control = None if self.control is None else self.control.to_dict('records')
     rows = self.rows.to_dict('records')
-    _write_json(self.dir/'results.json', dict(plan=self.plan, rows=rows, verdict=self.verdict(), control=control))
+    write_json(self.dir/'results.json', dict(plan=self.plan, rows=rows, verdict=self.verdict(), control=control))
     made = self.figures()
     for name, fig in made.items(): fig.savefig(self.dir/f"{name.replace(' ', '-')}.png", dpi=110)
     (self.dir/'page.html').write_text(self.page(made), encoding='utf-8')
@@ -665,7 +662,7 @@ def sampling_steps(
         rows.append(dict(variant=name, clamp=clamp, steps=steps,
                          accepted=float(np.mean([grammar.accepts(w) for w in words]))))
     about = f'sampling_steps, {n} samples each, seed {seed}'
-    _write_json(study.dir/'steps.json', dict(about=about, environment=environment(), rows=rows))
+    write_json(study.dir/'steps.json', dict(about=about, environment=environment(), rows=rows))
     return pd.DataFrame(rows)
 
 # %% ../nbs/09_report.ipynb #52c1ebea

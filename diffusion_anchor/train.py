@@ -5,8 +5,7 @@
 # %% auto #0
 __all__ = ['PRESETS', 'TERMS', 'TrainConfig', 'draw_times', 'draw_known', 'has_bf16', 'pick_precision', 'orthogonal', 'Muon',
            'make_optimizers', 'mirror_start', 'lr_factor', 'update_ema', 'batch_rows', 'batch_of', 'by_quarter',
-           'validate', 'environment', 'Run', 'Batch', 'draw_batch', 'GraphedLoss', 'fit', 'worker_pool', 'open_corpus',
-           'anchor_fit']
+           'validate', 'Run', 'Batch', 'draw_batch', 'GraphedLoss', 'fit', 'worker_pool', 'open_corpus', 'anchor_fit']
 
 # %% ../nbs/04_train.ipynb #b1ffee29
 import copy, hashlib, json, math, multiprocessing, os, platform, shutil, time
@@ -20,6 +19,7 @@ import pandas as pd, torch
 from fastcore.script import call_parse
 from torch import nn
 from tqdm.auto import tqdm
+from .basics import environment
 from .data import Corpus, load_e2e, load_lines, PAD
 from .grammar import RestaurantGrammar
 from .losses import Anchor, diffusion_loss, nll_bound
@@ -296,12 +296,6 @@ def validate(
     return {f'valid_{k}': v for k, v in seen.items()}
 
 # %% ../nbs/04_train.ipynb #a4052b2f
-def environment() -> dict:
-    "What a number depends on besides code and seed: versions and machine."
-    packages = {name: version(name) for name in ('diffusion_anchor', 'torch', 'transformers')}
-    return packages | dict(python=platform.python_version(), system=f'{platform.system()} {platform.machine()}', cores=os.cpu_count(), threads=torch.get_num_threads(),
-                           gpu=torch.cuda.get_device_name() if torch.cuda.is_available() else None)
-
 @dataclass
 class Run:
     "A training run: the model (averaged weights), its history and its config."
