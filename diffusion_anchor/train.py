@@ -4,33 +4,34 @@
 
 # %% auto #0
 __all__ = ['PRESETS', 'TERMS', 'TrainConfig', 'draw_times', 'draw_known', 'has_bf16', 'pick_precision', 'orthogonal', 'Muon',
-           'make_optimizers', 'mirror_start', 'lr_factor', 'update_ema', 'batch_rows', 'batch_of', 'by_quarter',
-           'validate', 'Run', 'Batch', 'draw_batch', 'GraphedLoss', 'fit', 'worker_pool', 'open_corpus', 'anchor_fit']
+           'make_optimizers', 'mirror_start', 'lr_factor', 'update_ema', 'batch_rows', 'by_quarter', 'validate', 'Run',
+           'Batch', 'draw_batch', 'GraphedLoss', 'open_corpus', 'fresh_state', 'Window', 'fit', 'worker_pool', 'track',
+           'anchor_fit']
 
 # %% ../nbs/04_train.ipynb #b1ffee29
-import copy, hashlib, json, math, multiprocessing, os, platform, shutil, time
+import copy, json, math, multiprocessing, os, time, warnings
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field, fields, replace
+from contextlib import contextmanager, nullcontext
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from functools import partial
-from importlib.metadata import version
+from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 import pandas as pd, torch
+from fastcore.basics import patch
 from fastcore.script import call_parse
 from torch import nn
 from tqdm.auto import tqdm
-from .basics import environment
+from .basics import Held, Lock, differences, environment, one_of, read_json, write_json
+from .checkpoints import (TrainState, _fingerprint, copy_history, put_in_place, save_checkpoint,
+                                          sound_checkpoints, warn_if_no_room, write_model)
 from .data import Corpus, load_e2e, load_lines, PAD
 from .grammar import RestaurantGrammar
 from .losses import Anchor, diffusion_loss, nll_bound
 from .model import DiffusionLM, DiffusionLMConfig
 
-# %% ../nbs/04_train.ipynb #3e03240d
-class _Forgotten:
-    "Stands for a λ(step) that was saved by its name alone: enough to look at a run, not to train on."
-    def __init__(self, name): self.__qualname__ = name.removeprefix('function ')
-    def __call__(self, step): raise ValueError(f"anchor: λ(step) was the function {self.__qualname__}, which is not saved; pass it again in the config")
-
+# %% ../nbs/04_train.ipynb #ddfe8d32
 @dataclass
 class TrainConfig:
     "Everything that decides a training run, besides its corpus."
@@ -40,18 +41,18 @@ class TrainConfig:
     micro_batch:int=None         # sentences at once; None is all. Smaller saves memory and gives the same update
     lr:float=1e-4                # AdamW's learning rate
     beta2:float=0.999            # memory of AdamW's second moments
-    optimizer:str='adamw'        # 'adamw' for all (the paper), or 'muon' for the encoder's matrices and AdamW for the rest
+    optimizer:str='adamw'        # 'adamw' for all (the paper), or 'muon' for the encoder's matrices, AdamW for the rest
     muon_lr:float=0.02           # Muon's learning rate
     warmup:int=0                 # steps over which the learning rate rises
     weight_decay:float=0.        # AdamW's weight decay
     clip:float=None              # largest norm of the gradient; None leaves it alone (the paper)
     ema:float=0.9999             # decay of the averaged weights, reached gradually: min(ema, (1+k)/(10+k))
-    anchor:Anchor=None           # the fourth loss term
+    anchor:Anchor=None           # the fourth loss term; its kind alone stands for `Anchor(kind=…)`
     packing:str='pad'            # 'pad' a sentence a row, or 'block' for sentences run together
-    times:str='uniform'          # how t is drawn: 'uniform' (the paper), 'stratified', or stratified with more of it near T: 'noisy', 'noisier'
-    known:float=0.               # share of the sentences of which a random part of the words stays free of noise (the paper: none)
+    times:str='uniform'          # how t is drawn: 'uniform' (the paper), 'stratified', 'noisy', 'noisier'
+    known:float=0.               # share of sentences of which a random part is free of noise (the paper: none)
     position_std:float=1.        # standard deviation of the position embeddings at the start (the paper: 1)
-    start:str='plain'            # first weights around the encoder: torch's own ('plain', the paper), or the way out as the mirror of the way in ('mirror')
+    start:str='plain'            # first weights around the encoder: torch's own, or the way out 'mirror' of the way in
     precision:str='auto'         # 'fp32', 'bf16', 'fp16' (with loss scaling), or 'auto': the fastest the processor has
     seed:int=0                   # of weights, batches, timesteps, noise and dropout
     log_every:int=50             # steps between rows of the history
@@ -60,49 +61,83 @@ class TrainConfig:
     save_every:int=1000          # steps between checkpoints (and one at the end)
 
     def __post_init__(self):
-        def refuse(name, expected): raise ValueError(f"TrainConfig: {name}={getattr(self, name)!r}, expected {expected}")
-        for name in ('steps', 'batch_size', 'log_every', 'eval_every', 'eval_sentences', 'save_every'):
-            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1: refuse(name, 'a whole number of at least 1')
-        for name, known in (('optimizer', ('adamw', 'muon')), ('packing', ('pad', 'block')), ('times', ('uniform', 'stratified', 'noisy', 'noisier')),
-                            ('start', ('plain', 'mirror')), ('precision', ('auto', 'fp32', 'bf16', 'fp16'))):
-            if getattr(self, name) not in known: refuse(name, f'one of {known}')
-        for name in ('eval_every', 'save_every'):
-            if getattr(self, name) % self.log_every: refuse(name, f'a multiple of log_every={self.log_every}')
-        for name in ('lr', 'position_std'):
-            if not getattr(self, name) > 0: refuse(name, 'more than 0')
-        for name in ('ema', 'beta2'):
-            if not 0 <= getattr(self, name) < 1: refuse(name, f'0 <= {name} < 1')
-        if not 0 <= self.known <= 1: refuse('known', '0 <= known <= 1')
-        if not 0 <= self.warmup < self.steps: refuse('warmup', f'less than steps={self.steps}')
-        if self.micro_batch is not None and not 1 <= self.micro_batch <= self.batch_size: refuse('micro_batch', f'1..batch_size={self.batch_size}')
-        if isinstance(self.anchor, dict): # read back from JSON, where a function has left only its name
-            weight = self.anchor['weight']
-            self.anchor = Anchor(**self.anchor | ({'weight': _Forgotten(weight)} if isinstance(weight, str) else {}))
-        known = {f.name for f in fields(DiffusionLMConfig)} - {'vocab_size'}
-        if unknown := set(self.model) - known: raise ValueError(f"TrainConfig: model has unknown fields {sorted(unknown)}, expected some of {sorted(known)}")
+        self.model, self.anchor = self.model or {}, _as_anchor(self.anchor)
+        self._check()
 
-    @classmethod
-    def preset(cls,
-        name:str,  # one of `PRESETS`
-        **changes, # fields to change; `model` fields are merged into the preset's
-    ):
-        "A ready recipe, with changes."
-        if name not in PRESETS: raise ValueError(f"preset {name!r} is unknown, expected one of {sorted(PRESETS)}")
-        known = {f.name for f in fields(cls)}
-        if unknown := set(changes) - known: raise ValueError(f"preset {name!r}: unknown fields {sorted(unknown)}, expected some of {sorted(known)}")
-        base = PRESETS[name]
-        return cls(**{**base, **changes, 'model': {**base.get('model', {}), **changes.get('model', {})}})
+# %% ../nbs/04_train.ipynb #ff075e41
+def _number(right): # NaN and ±∞ are no numbers here, True is not 1
+    return lambda v: isinstance(v, (int, float)) and not isinstance(v, bool) and math.isfinite(v) and right(v)
 
-    def to_dict(self) -> dict:
-        "Plain values for JSON; a λ that is a function is kept by its name."
-        out = {f.name: getattr(self, f.name) for f in fields(self)}
-        if self.anchor is not None: out['anchor'] = {**vars(self.anchor), **({'weight': f'function {self.anchor.weight.__qualname__}'} if callable(self.anchor.weight) else {})}
-        return out
+def _whole(least): return lambda v: type(v) is int and least <= v <= 2**40
 
-# %% ../nbs/04_train.ipynb #7e2f9366
+_EXPECTED = [ # what is expected, whether it is so, of which fields
+    ('a whole number of at least 1', _whole(1),
+     ('steps', 'batch_size', 'log_every', 'eval_every', 'eval_sentences', 'save_every')),
+    ('a whole number of at least 0', _whole(0), ('seed', 'warmup')),
+    ('more than 0', _number(lambda v: v > 0), ('lr', 'muon_lr', 'position_std')),
+    ('more than 0, or None', lambda v: v is None or _number(lambda v: v > 0)(v), ('clip',)),
+    ('at least 0', _number(lambda v: v >= 0), ('weight_decay',)),
+    ('0 <= {name} < 1', _number(lambda v: 0 <= v < 1), ('ema', 'beta2')),
+    ('0 <= {name} <= 1', _number(lambda v: 0 <= v <= 1), ('known',)),
+]
+_NAMES = dict(optimizer=('adamw', 'muon'), packing=('pad', 'block'), start=('plain', 'mirror'),
+              times=('uniform', 'stratified', 'noisy', 'noisier'), precision=('auto', 'fp32', 'bf16', 'fp16'))
+
+# %% ../nbs/04_train.ipynb #42d5ef29
+def _only(where, given, known):
+    "Refuse fields that do not exist."
+    if not isinstance(given, dict): raise ValueError(f"{where}={given!r:.80}, expected a dict")
+    if unknown := set(given) - set(known):
+        raise ValueError(f"{where} has unknown fields {sorted(unknown)}, expected some of {sorted(known)}")
+
+@patch
+def _check(self:TrainConfig):
+    "One line for the first field that cannot be."
+    def expect(right, name, expected):
+        if not right: raise ValueError(f"TrainConfig: {name}={getattr(self, name)!r}, expected {expected}")
+    for expected, right, names in _EXPECTED:
+        for name in names: expect(right(getattr(self, name)), name, expected.format(name=name))
+    for name, known in _NAMES.items(): one_of(f'TrainConfig: {name}', getattr(self, name), known)
+    for name in ('eval_every', 'save_every'):
+        expect(getattr(self, name) % self.log_every == 0, name, f'a multiple of log_every={self.log_every}')
+    expect(self.warmup < self.steps, 'warmup', f'less than steps={self.steps}')
+    micro, most = self.micro_batch, self.batch_size
+    expect(micro is None or _whole(1)(micro) and micro <= most, 'micro_batch', f'1..batch_size={most}')
+    _only('TrainConfig: model', self.model, {f.name for f in fields(DiffusionLMConfig)} - {'vocab_size'})
+
+# %% ../nbs/04_train.ipynb #f6506ce7
+class _Forgotten:
+    "Stands for a λ(step) that was saved by its name alone: enough to look at a run, not to train on."
+    def __init__(self, name): self.__qualname__ = name.removeprefix('function ')
+    def __call__(self, step):
+        raise ValueError(f"anchor: λ(step) was the function {self.__qualname__}, which is not saved; "
+                         "pass it again in the config")
+
+def _as_anchor(given):
+    "An Anchor from its kind, or from its fields as JSON keeps them."
+    if given is None or isinstance(given, Anchor): return given
+    if isinstance(given, str): return Anchor(kind=given)
+    _only('TrainConfig: anchor', given, {f.name for f in fields(Anchor)})
+    weight = given.get('weight', 0.1)
+    return Anchor(**given | {'weight': _Forgotten(weight) if isinstance(weight, str) else weight})
+
+@patch
+def to_dict(self:TrainConfig) -> dict:
+    "Plain values for JSON; a λ that is a function is kept by its name."
+    out = {f.name: getattr(self, f.name) for f in fields(self)}
+    if self.anchor is None: return out
+    weight = self.anchor.weight
+    if callable(weight): weight = f"function {getattr(weight, '__qualname__', type(weight).__name__)}"
+    return out | dict(anchor=vars(self.anchor) | dict(weight=weight))
+
+# %% ../nbs/04_train.ipynb #8ebf910c
 _PAPER = dict(steps=200_000, log_every=200, eval_every=5_000, save_every=10_000)
 _SMALL = dict(optimizer='muon', lr=5e-3, muon_lr=0.02, ema=0.999, times='noisy', warmup=50)
 _TINY = dict(batch_size=32, muon_lr=0.01, beta2=0.95, times='noisier', known=1., position_std=2., start='mirror')
+
+def _shape(**changes): # of the small networks
+    return dict(seq_len=32, emb_dim=32, hidden=128, layers=3, heads=8, dropout=0., self_condition=True) | changes
+
 PRESETS = {
     'paper':       _PAPER,
     'paper-block': _PAPER | dict(packing='block'),
@@ -110,14 +145,21 @@ PRESETS = {
     't4':          _PAPER | dict(precision='fp16'),
     'rtx3050':     _PAPER | dict(precision='bf16', micro_batch=16),
     'e2e-cpu':     _SMALL | dict(steps=16_000, eval_every=1_000, lr=3e-3,
-                                 model=dict(seq_len=48, emb_dim=32, hidden=256, layers=4, heads=4, dropout=0., self_condition=True)),
-    'toy':         _SMALL | _TINY | dict(steps=8_000, eval_every=2_000, save_every=2_000,
-                                         model=dict(seq_len=32, emb_dim=32, hidden=128, layers=3, heads=8, dropout=0., self_condition=True)),
-    'full':        _SMALL | _TINY | dict(steps=32_000, eval_every=4_000, save_every=4_000,
-                                         model=dict(seq_len=32, emb_dim=32, hidden=128, layers=4, heads=8, dropout=0., self_condition=True)),
-    'quick':       _SMALL | _TINY | dict(steps=400, log_every=50, eval_every=400, warmup=20,
-                                         model=dict(seq_len=32, emb_dim=32, hidden=96, layers=2, heads=8, dropout=0., self_condition=True)),
+                                 model=_shape(seq_len=48, hidden=256, layers=4, heads=4)),
+    'toy':         _SMALL | _TINY | dict(steps=8_000, eval_every=2_000, save_every=2_000, model=_shape()),
+    'full':        _SMALL | _TINY | dict(steps=32_000, eval_every=4_000, save_every=4_000, model=_shape(layers=4)),
+    'quick':       _SMALL | _TINY | dict(steps=400, eval_every=400, warmup=20, model=_shape(hidden=96, layers=2)),
 }
+
+@patch(cls_method=True)
+def preset(cls:TrainConfig,
+    name:str,  # one of `PRESETS`
+    **changes, # fields to change; `model` fields are merged into the preset's
+) -> TrainConfig:
+    "A ready recipe, with changes."
+    base = PRESETS[one_of('preset', name, PRESETS)]
+    _only(f'preset {name!r}', changes, {f.name for f in fields(cls)})
+    return cls(**base | changes | {'model': base.get('model', {}) | (changes.get('model') or {})})
 
 # %% ../nbs/04_train.ipynb #845b9df2
 def draw_times(
@@ -128,8 +170,8 @@ def draw_times(
     "Timesteps for a batch, from torch's global random state."
     if how == 'uniform': return torch.randint(0, steps, (n,))
     u = (torch.randperm(n) + torch.rand(n)) / n
-    if how == 'noisy': u = ((1 + 8*u).sqrt() - 1) / 2   # inverts the distribution u(1+u)/2 of a density rising 0.5 → 1.5
-    if how == 'noisier': u = u.sqrt()                   # inverts u², of a density rising 0 → 2
+    if how == 'noisy': u = ((1 + 8*u).sqrt() - 1) / 2 # inverts the distribution u(1+u)/2 of a density rising 0.5 → 1.5
+    if how == 'noisier': u = u.sqrt()                 # inverts u², of a density rising 0 → 2
     return (u * steps).long().clamp_max(steps - 1)
 
 # %% ../nbs/04_train.ipynb #db2d4132
@@ -142,11 +184,11 @@ def draw_known(
     part = torch.rand(n, 1) * (torch.rand(n, 1) < share)
     return torch.rand(n, length) < part
 
-# %% ../nbs/04_train.ipynb #7a6bc7c5
+# %% ../nbs/04_train.ipynb #f63f6223
 def has_bf16(
     device:torch.device, # where the model is
 ) -> bool:
-    "Whether the device has instructions for bf16; `DIFFUSION_ANCHOR_BF16=0` or `1` in the environment overrules what it says of itself."
+    "Whether the device has instructions for bf16; the environment's `DIFFUSION_ANCHOR_BF16=0` or `1` overrules it."
     if (told := os.environ.get('DIFFUSION_ANCHOR_BF16')) in ('0', '1'): return told == '1'
     if device.type == 'cuda': return torch.cuda.is_bf16_supported(including_emulation=False)
     return device.type == 'cpu' and torch.cpu._is_avx512_bf16_supported()
@@ -155,18 +197,18 @@ def pick_precision(
     wish:str,  # 'auto', 'fp32', 'bf16' or 'fp16'
     device:torch.device, # where the model is
 ) -> str:
-    "The precision that a run computes in: what is wished, but never a half precision that a processor must emulate."
+    "What is wished, but never a half precision that a processor must emulate."
     if wish in ('auto', 'bf16') and has_bf16(device): return 'bf16'
     if device.type == 'cuda': return 'fp16' if wish == 'auto' else wish
     return 'fp32'
 
-# %% ../nbs/04_train.ipynb #42447280
+# %% ../nbs/04_train.ipynb #b37c6bc5
 @torch.no_grad()
 def orthogonal(
     x:torch.Tensor, # matrices [k, m, n]
     steps:int=3,    # of the iteration
 ) -> torch.Tensor:  # [k, m, n], in the precision of `x`
-    "Newton-Schulz iteration towards the nearest matrices whose singular values are all 1 (Jordan et al. 2024), with the coefficients of `torch.optim.Muon`."
+    "Newton-Schulz iteration towards singular values of 1 (Jordan et al. 2024), with `torch.optim.Muon`'s coefficients."
     tall = x.shape[-2] > x.shape[-1]
     if tall: x = x.mT
     x = x / x.norm(dim=(-2, -1), keepdim=True).clamp_min(1e-7)
@@ -175,8 +217,9 @@ def orthogonal(
         x = 3.4445*x + (-4.775*gram + 2.0315*gram @ gram) @ x
     return x.mT if tall else x
 
+# %% ../nbs/04_train.ipynb #ee679f95
 class Muon(torch.optim.Optimizer):
-    "`torch.optim.Muon` in the precision of its parameters, matrices of one shape together: for processors on which bf16 is emulated."
+    "`torch.optim.Muon` in the precision of its parameters, for processors on which bf16 is emulated."
     def __init__(self,
         params,           # matrices [m, n]
         lr:float,         # for a square matrix; times √(m/n) for a tall one
@@ -186,12 +229,14 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self):
+        "One update; matrices of one shape together."
         for group in self.param_groups:
             shapes = {}
             for p in group['params']:
                 if p.grad is not None: shapes.setdefault(p.shape, []).append(p)
             for (m, n), alike in shapes.items():
-                updates = orthogonal(torch.stack([self._nesterov(p, group['momentum']) for p in alike]), group['ns_steps'])
+                moved = torch.stack([self._nesterov(p, group['momentum']) for p in alike])
+                updates = orthogonal(moved, group['ns_steps'])
                 torch._foreach_add_(alike, list(updates), alpha=-group['lr'] * max(1, m/n)**0.5)
 
     def _nesterov(self, p, momentum):
@@ -200,30 +245,35 @@ class Muon(torch.optim.Optimizer):
         mean = state['momentum_buffer'].lerp_(p.grad, 1 - momentum)
         return p.grad.lerp(mean, momentum)
 
-# %% ../nbs/04_train.ipynb #49614318
+# %% ../nbs/04_train.ipynb #e6c113fe
 def make_optimizers(
     model:DiffusionLM,  # whose parameters
     config:TrainConfig, # optimizer, lr, muon_lr, weight_decay
 ) -> list:
-    "AdamW for all, or Muon for the matrices of the encoder and AdamW for the rest."
+    "AdamW for all, or Muon for the matrices of the encoder and AdamW for the rest; each group knows its `initial_lr`."
     adamw = partial(torch.optim.AdamW, lr=config.lr, betas=(0.9, config.beta2), weight_decay=config.weight_decay,
                     fused=model.device.type in ('cuda', 'cpu'))
-    if config.optimizer == 'adamw': return [adamw(model.parameters())]
     matrices = [p for p in model.input_transformers.parameters() if p.dim() == 2]
     others = [p for p in model.parameters() if not any(p is m for m in matrices)]
     # three Newton-Schulz steps do as well as five (room 05) and cost less; torch's own computes in bf16 always
     muon = partial(torch.optim.Muon, weight_decay=0.) if has_bf16(model.device) else Muon
-    return [muon(matrices, lr=config.muon_lr, ns_steps=3), adamw(others)]
+    made = [adamw(model.parameters())] if config.optimizer == 'adamw' else \
+           [muon(matrices, lr=config.muon_lr, ns_steps=3), adamw(others)]
+    for group in _groups(made): group['initial_lr'] = group['lr']
+    return made
 
-# %% ../nbs/04_train.ipynb #cd9baede
+def _groups(optimizers): return [group for optimizer in optimizers for group in optimizer.param_groups]
+
+# %% ../nbs/04_train.ipynb #dbda4518
 @torch.no_grad()
 def mirror_start(
     model:DiffusionLM, # fresh; changed in place
 ):
-    "Orthogonal layers into the encoder and their transposes out of it: a word's embedding can pass through from the first step."
-    up, down, d = model.input_up_proj, model.output_down_proj, model.config.emb_dim
-    narrow, wide = nn.init.orthogonal_(torch.empty(model.config.hidden, d)), nn.init.orthogonal_(torch.empty(model.config.hidden, model.config.hidden))
-    up[0].weight[:, :d], up[2].weight[:] = narrow / 2, wide * 2       # half: tanh stays near its straight part; twice: words stand beside positions
+    "Orthogonal layers into the encoder, their transposes out of it: an embedding passes through from the first step."
+    up, down, d, hidden = model.input_up_proj, model.output_down_proj, model.config.emb_dim, model.config.hidden
+    narrow, wide = (nn.init.orthogonal_(torch.empty(hidden, n)) for n in (d, hidden))
+    up[0].weight[:, :d] = narrow / 2  # half: tanh stays near its straight part
+    up[2].weight[:] = wide * 2        # twice: words stand beside positions
     down[0].weight[:], down[2].weight[:] = wide.T / 2, narrow.T
 
 def lr_factor(
@@ -240,10 +290,11 @@ def update_ema(
     step:int,        # 0 .. steps-1
     decay:float,     # the decay it tends to
 ):
-    "Move the averaged weights towards the current ones. Early on the average forgets fast, so that it does not remember the initial noise."
+    "Move the averaged weights towards the current ones; early on it forgets fast, so that no initial noise remains."
     decay = min(decay, (1 + step) / (10 + step))
     torch._foreach_lerp_(list(ema.parameters()), list(model.parameters()), 1 - decay)
 
+# %% ../nbs/04_train.ipynb #16b2f494
 def batch_rows(
     n:int,    # sentences of the split
     step:int, # 0 .. steps-1
@@ -258,16 +309,7 @@ def batch_rows(
         rows.append(order[places[places // n == epoch] % n])
     return torch.cat(rows)
 
-def batch_of(
-    ids:torch.Tensor, # all sentences [N, T]
-    step:int,         # 0 .. steps-1
-    size:int,         # sentences a batch
-    seed:int,         # of the order
-) -> torch.Tensor:    # [size, T]
-    "The sentences of a step."
-    return ids[batch_rows(len(ids), step, size, seed)]
-
-# %% ../nbs/04_train.ipynb #76617110
+# %% ../nbs/04_train.ipynb #c1206f5a
 TERMS = ('loss', 'mse', 'decoder_nll', 'prior', 'anchor')
 
 def by_quarter(
@@ -279,6 +321,7 @@ def by_quarter(
     quarter = t.cpu() * 4 // steps
     return {f'{name}_q{q}': v.cpu()[quarter == q].mean().item() for name, v in values.items() for q in range(4)}
 
+# %% ../nbs/04_train.ipynb #1e589352
 @torch.no_grad()
 def validate(
     model:DiffusionLM,  # in eval mode
@@ -287,15 +330,15 @@ def validate(
     step:int=0,         # training step, for λ(step)
 ) -> dict:              # valid_loss, valid_mse, …, valid_mse_q0 …, valid_nll in nats a token
     "Loss terms and likelihood bound on held-out sentences, with fixed t and noise."
-    rng = torch.Generator().manual_seed(0)
-    t = (torch.arange(len(ids)) * model.schedule.steps // len(ids)).to(model.device)
+    rng, T = torch.Generator().manual_seed(0), model.schedule.steps
+    t = (torch.arange(len(ids)) * T // len(ids)).to(model.device)
     noise = [torch.randn(*ids.shape, model.config.emb_dim, generator=rng).to(model.device) for _ in range(2)]
     out = diffusion_loss(model, ids.to(model.device), anchor, t, *noise, step=step)
-    seen = {k: getattr(out, k).item() for k in TERMS} | by_quarter(t, model.schedule.steps, loss=out.loss_each, mse=out.mse_each)
+    seen = {k: getattr(out, k).item() for k in TERMS} | by_quarter(t, T, loss=out.loss_each, mse=out.mse_each)
     seen['nll'] = nll_bound(model, ids[:128], strata=16).nats_per_token.total
     return {f'valid_{k}': v for k, v in seen.items()}
 
-# %% ../nbs/04_train.ipynb #a4052b2f
+# %% ../nbs/04_train.ipynb #6e1d9566
 @dataclass
 class Run:
     "A training run: the model (averaged weights), its history and its config."
@@ -304,88 +347,50 @@ class Run:
     config:TrainConfig   # what it was trained with
     dir:Path=None        # where it lies on disk, if it does
 
-    @classmethod
-    def load(cls,
-        directory, # a run folder
-    ):
-        "Read a run back, finished or not."
-        directory = Path(directory)
-        if not (directory/'history.csv').exists(): raise FileNotFoundError(f"Run.load: {directory} holds no history.csv; is it a run folder, and has it saved yet?")
-        config = TrainConfig(**json.loads((directory/'config.json').read_text(encoding='utf-8'))['train'])
-        model = directory/'model' if (directory/'model').exists() else directory/'checkpoint'/'ema'
-        return cls(DiffusionLM.from_pretrained(model), pd.read_csv(directory/'history.csv'), config, directory)
+def _unsealed(folder):
+    "Model, history and config of a run folder from before checkpoints had manifests, with what it has."
+    if not (folder/'history.csv').exists():
+        raise FileNotFoundError(f"Run.load: {folder} holds no history.csv; is it a run folder, and has it saved yet?")
+    place = next((p for p in (folder/'checkpoint'/'ema', folder/'model') if p.is_dir()), None)
+    if place is None: raise FileNotFoundError(f"Run.load: {folder} holds neither a checkpoint nor a model")
+    if any(folder.glob('*/manifest.json')): raise ValueError(f"Run.load: no checkpoint of {folder} is sound")
+    warnings.warn(f"{place}: has no manifest; it is read unchecked", stacklevel=3)
+    try: return DiffusionLM.from_pretrained(place), pd.read_csv(folder/'history.csv'), read_json(folder/'config.json')
+    except Exception as fault: # of safetensors, pandas, JSON
+        raise ValueError(f"Run.load: {folder} cannot be read: {str(fault).splitlines()[0]}") from None
 
-    def plot(self,
-        what:str='mse', # 'mse' or 'loss', by quarter (figure 1 of the report)
-        ax=None,        # matplotlib axes
-    ):
-        "Training curve by quarter of t, with the validation points."
-        import matplotlib.pyplot as plt
-        ax = ax or plt.subplots(figsize=(5.5, 3))[1]
-        for q in range(4):
-            line, = ax.plot(self.history.step, self.history[f'{what}_q{q}'], lw=1, label=f'q{q}' + {0: ' (nearly clean)', 3: ' (nearly noise)'}.get(q, ''))
-            if f'valid_{what}_q{q}' in self.history:
-                seen = self.history.dropna(subset=f'valid_{what}_q{q}')
-                ax.plot(seen.step, seen[f'valid_{what}_q{q}'], 'o', ms=4, c=line.get_color())
-        ax.set(xlabel='step', ylabel=what, yscale='log', title=f'{what} by quarter of t (dots: validation)'); ax.legend()
-        return ax
+@patch(cls_method=True)
+def load(cls:Run,
+    directory, # a run folder
+) -> Run:
+    "Read a run back, finished or not."
+    folder = Path(directory)
+    places = 'checkpoint', 'checkpoint.new', 'model', 'checkpoint.old'
+    if kept := next(sound_checkpoints(folder, places), None):
+        model, history, key = DiffusionLM.from_pretrained(kept.weights), kept.history, kept.key
+    else: model, history, key = _unsealed(folder)
+    try: config = TrainConfig(**key['train'])
+    except (KeyError, TypeError) as fault: raise ValueError(f"Run.load: config of {folder}: {fault}") from None
+    return cls(model, history, config, folder)
 
-def _save_checkpoint(folder, model, ema, optimizers, scaler, step, history):
-    "Everything that resuming needs, swapped in by a rename."
-    new, old, saved = folder/'checkpoint.new', folder/'checkpoint.old', folder/'checkpoint'
-    for stale in (new, old): shutil.rmtree(stale, ignore_errors=True)
-    model.save_pretrained(new/'weights'); ema.save_pretrained(new/'ema')
-    torch.save(dict(step=step, optimizers=[o.state_dict() for o in optimizers], scaler=scaler.state_dict()), new/'optimizer.pt')
-    pd.DataFrame(history).to_csv(new/'history.csv', index=False)
-    if saved.exists(): saved.rename(old)                 # deleting takes time, a rename does not: never a half-deleted `checkpoint`
-    new.rename(saved); shutil.rmtree(old, ignore_errors=True)
-    shutil.copy(saved/'history.csv', folder/'history.csv')
+# %% ../nbs/04_train.ipynb #2e396ec6
+@patch
+def plot(self:Run,
+    what:str='mse', # 'mse' or 'loss', by quarter (figure 1 of the report)
+    ax=None,        # matplotlib axes
+):
+    "Training curve by quarter of t, with the validation points."
+    import matplotlib.pyplot as plt
+    ax = ax or plt.subplots(figsize=(5.5, 3))[1]
+    for q, name in enumerate(('q0 (nearly clean)', 'q1', 'q2', 'q3 (nearly noise)')):
+        line, = ax.plot(self.history.step, self.history[f'{what}_q{q}'], lw=1, label=name)
+        if f'valid_{what}_q{q}' in self.history:
+            seen = self.history.dropna(subset=f'valid_{what}_q{q}')
+            ax.plot(seen.step, seen[f'valid_{what}_q{q}'], 'o', ms=4, c=line.get_color())
+    ax.set(xlabel='step', ylabel=what, yscale='log', title=f'{what} by quarter of t (dots: validation)'); ax.legend()
+    return ax
 
-# %% ../nbs/04_train.ipynb #3e99e8d5
-@dataclass
-class _State:
-    "What a run carries from step to step."
-    model:DiffusionLM
-    ema:DiffusionLM
-    optimizers:list
-    scaler:object
-    precision:str
-    full_lr:list          # learning rate of each parameter group, before the schedule
-    config:TrainConfig
-    done:int = 0          # steps that are behind it
-    history:list = field(default_factory=list)
-
-    @classmethod
-    def start(cls, corpus, config, device):
-        "Fresh weights from the seed."
-        precision = pick_precision(config.precision, device)
-        torch.manual_seed(config.seed)
-        model = DiffusionLM(DiffusionLMConfig(len(corpus.vocab), **config.model), corpus.vocab).to(device)
-        model.position_embeddings.weight.data *= config.position_std
-        if config.start == 'mirror': mirror_start(model)
-        ema = copy.deepcopy(model).eval().requires_grad_(False)
-        optimizers = make_optimizers(model, config)
-        full_lr = [group['lr'] for o in optimizers for group in o.param_groups]
-        return cls(model, ema, optimizers, torch.amp.GradScaler(device.type, enabled=precision == 'fp16'), precision, full_lr, config)
-
-    def resume(self, folder, corpus):
-        self.done, self.history = _resume(folder, corpus, self.config, self.model, self.ema, self.optimizers, self.scaler, self.model.device)
-
-    def save(self, folder, done):
-        _save_checkpoint(folder, self.model, self.ema, self.optimizers, self.scaler, done, self.history)
-
-def _rows(corpus, config, model):
-    "Rows of ids of both splits."
-    train, valid = (corpus.ids(split, model.config.seq_len, config.packing) for split in ('train', 'valid'))
-    if not len(train) or not len(valid):
-        raise ValueError(f"fit: corpus {corpus.name!r} has {len(train)} training and {len(valid)} validation rows, expected some of each")
-    return train, valid
-
-def _bar(state, config):
-    return tqdm(range(state.done, config.steps), initial=state.done, total=config.steps, mininterval=1, position=_bar_line(),
-                desc=config.anchor.label if config.anchor else 'no anchor')
-
-# %% ../nbs/04_train.ipynb #183e9be7
+# %% ../nbs/04_train.ipynb #58c45ada
 @dataclass
 class Batch:
     "What one training step reads, on the model's device."
@@ -409,7 +414,7 @@ def draw_batch(
     config:TrainConfig, # batch_size, times, known, seed
     model:DiffusionLM,  # where, how wide, how many timesteps
 ) -> tuple:             # numbers of the sentences [B], Batch, whether this step feeds a first guess back
-    "All randomness of a step comes from its number; noise is drawn where the model is, so that nothing large crosses over to a GPU."
+    "All randomness of a step comes from its number; noise is drawn where the model is: little crosses to a GPU."
     torch.manual_seed(config.seed*1_000_003 + step)
     rows = batch_rows(len(train), step, config.batch_size, config.seed)
     t = draw_times(len(rows), model.schedule.steps, config.times).to(model.device)
@@ -418,24 +423,24 @@ def draw_batch(
     known = draw_known(len(rows), train.shape[1], config.known).to(model.device) if config.known else None
     return rows, Batch(train[rows.to(model.device)], t, noise, x0_noise, known), self_condition
 
-# %% ../nbs/04_train.ipynb #b24f2061
-def _autocast(precision, device):
+# %% ../nbs/04_train.ipynb #eab24528
+def _loss(model, config, batch, step, self_condition):
+    precision = pick_precision(config.precision, model.device)
     dtype = torch.float16 if precision == 'fp16' else torch.bfloat16
-    return torch.autocast(device.type, dtype, enabled=precision != 'fp32', cache_enabled=not torch.cuda.is_available())
-
-def _loss(model, config, precision, batch, step, self_condition):
-    with _autocast(precision, model.device):
-        return diffusion_loss(model, batch.ids, config.anchor, batch.t, batch.noise, batch.x0_noise, step, self_condition, batch.known)
+    cached = not torch.cuda.is_available() # a cache of casts does not go with a recorded graph
+    with torch.autocast(model.device.type, dtype, enabled=precision != 'fp32', cache_enabled=cached):
+        return diffusion_loss(model, batch.ids, config.anchor, batch.t, batch.noise, batch.x0_noise, step,
+                              self_condition, batch.known)
 
 def _values(out): # values, not graphs
     return replace(out, **{k: getattr(out, k).detach() for k in TERMS})
 
-def _loss_and_gradients(model, config, precision, scaler, batch, step, self_condition):
+def _loss_and_gradients(state, config, batch, step, self_condition):
     "Forward and backward, micro-batch by micro-batch: [(sentences, Losses)]."
     seen = []
     for part in batch.split(config.micro_batch):
-        out = _loss(model, config, precision, part, step, self_condition)
-        scaler.scale(out.loss * (len(part.ids) / len(batch.ids))).backward()
+        out = _loss(state.model, config, part, step, self_condition)
+        state.scaler.scale(out.loss * (len(part.ids) / len(batch.ids))).backward()
         seen.append((len(part.ids), _values(out)))
     return seen
 
@@ -444,43 +449,42 @@ def _update(state, config, step):
     if config.clip is not None:
         for optimizer in state.optimizers: state.scaler.unscale_(optimizer)
         nn.utils.clip_grad_norm_(state.model.parameters(), config.clip)
-    groups = [group for optimizer in state.optimizers for group in optimizer.param_groups]
-    for group, lr in zip(groups, state.full_lr): group['lr'] = lr * lr_factor(step, config)
+    for group in _groups(state.optimizers): group['lr'] = group['initial_lr'] * lr_factor(step, config)
     for optimizer in state.optimizers: state.scaler.step(optimizer); optimizer.zero_grad()
     state.scaler.update()
     update_ema(state.ema, state.model, step, config.ema)
+    state.done = step + 1
 
-# %% ../nbs/04_train.ipynb #f2b83b8f
+# %% ../nbs/04_train.ipynb #1e15ee3d
 def _may_graph(config, device, fast):
     "Whether a step can be one CUDA graph: everything in it has the same shape and the same constants each time."
     able = device.type == 'cuda' and config.micro_batch is None and not config.known \
-        and pick_precision(config.precision, device) != 'fp16' and not (config.anchor and callable(config.anchor.weight))
+        and pick_precision(config.precision, device) != 'fp16' \
+        and not (config.anchor and callable(config.anchor.weight))
     if fast and not able:
-        raise ValueError("fit: fast=True, expected a GPU and a recipe without micro-batches, known words, fp16 and λ(step)")
+        raise ValueError("fit: fast=True, expected a GPU and a recipe without micro-batches, known words, fp16, λ(step)")
     return able if fast is None else fast
 
+# %% ../nbs/04_train.ipynb #1531bdfc
 class GraphedLoss:
-    "Forward and backward recorded as a CUDA graph, one for each side of the self-conditioning coin, and replayed: Python launches no kernel."
+    "Forward and backward as a CUDA graph, one a side of the self-conditioning coin: Python launches no kernel."
     def __init__(self,
         model:DiffusionLM,   # its encoder layers are compiled
         config:TrainConfig,  # anchor and precision
-        device:torch.device, # a GPU
-        compiled:bool=True,  # compile the encoder layers first
     ):
-        self.model, self.config, self.precision = model, config, pick_precision(config.precision, device)
-        self.graphs, self.parameters = {}, list(model.parameters())
-        if compiled:
-            for layer in model.input_transformers.layer: layer.compile()
+        self.model, self.config, self.graphs, self.parameters = model, config, {}, list(model.parameters())
+        for layer in model.input_transformers.layer: layer.compile()
 
     def _backward(self, batch, self_condition):
         for p in self.parameters: p.grad = None # so that the recorded pass writes gradients and does not add to them
-        out = _loss(self.model, self.config, self.precision, batch, 0, self_condition)
+        out = _loss(self.model, self.config, batch, 0, self_condition)
         out.loss.backward()
         return _values(out)
 
     def _record(self, batch, self_condition):
         "Warm up beside the main stream, as CUDA graphs ask for, then record."
-        inputs, aside = Batch(*(None if v is None else v.clone() for v in vars(batch).values())), torch.cuda.Stream()
+        inputs = Batch(*(None if v is None else v.clone() for v in vars(batch).values()))
+        aside = torch.cuda.Stream()
         aside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(aside):
             for _ in range(3): self._backward(inputs, self_condition)
@@ -500,110 +504,7 @@ class GraphedLoss:
         kept = replace(out, **{k: v.clone() for k, v in vars(out).items()}) # the next replay writes over `out`
         return [(len(batch.ids), kept)]
 
-# %% ../nbs/04_train.ipynb #9409d431
-def fit(
-    corpus:Corpus,           # sentences and vocabulary
-    config:TrainConfig|str='toy', # a config, or the name of a preset
-    out_dir=None,            # run folder; None keeps nothing on disk
-    resume:bool=True,        # go on from a checkpoint in `out_dir`, if there is one
-    callbacks=(),            # each called as callback(step, row, ema_model) when a row is logged
-    fast:bool=None,          # compile the layers and replay a step as a CUDA graph; None: where the recipe allows it on a GPU
-    time_limit:float=None,   # seconds after which it saves a checkpoint and returns what there is; None runs to the end
-) -> Run:
-    "Train a Diffusion-LM."
-    if isinstance(config, str): config = TrainConfig.preset(config)
-    began, device = time.perf_counter(), torch.device('cuda' if torch.cuda.is_available() else 'cpu')
-    folder = Path(out_dir) if out_dir else None
-    if folder and not resume and (folder/'checkpoint').exists():
-        raise FileExistsError(f"fit: {folder} holds a run; pass resume=True or another out_dir")
-    with torch.random.fork_rng():                                # the caller's random state is not ours to move
-        state = _State.start(corpus, config, device)
-        if folder: state.resume(folder, corpus)
-        train, valid = _rows(corpus, config, state.model)
-        train, words_in = train.to(device), (train != PAD).sum(1)
-        loss_of = GraphedLoss(state.model, config, device) if _may_graph(config, device, fast) else \
-            partial(_loss_and_gradients, state.model, config, state.precision, state.scaler)
-        window, words, since = [], 0, time.perf_counter()
-        state.model.train()
-        for step in (bar := _bar(state, config)):
-            rows, batch, self_condition = draw_batch(train, step, config, state.model)
-            window += loss_of(batch, step, self_condition)
-            _update(state, config, step)
-            done, words = step + 1, words + words_in[rows].sum().item()
-            last = done == config.steps or time_limit is not None and time.perf_counter() - began > time_limit
-            if done % config.log_every == 0 or done == 1 or last:
-                row = _row(done, window, state.model.schedule.steps) | {'words_per_s': words / (time.perf_counter() - since)}
-                if not math.isfinite(row['loss']):
-                    raise FloatingPointError(f"fit: the loss is {row['loss']} at step {done}; try a smaller lr, or clip=1.0")
-                if done % config.eval_every == 0 or last:
-                    row |= validate(state.ema, valid[:config.eval_sentences], config.anchor, step)
-                state.history.append(row); window, words, since = [], 0, time.perf_counter()
-                bar.set_postfix(loss=f"{row['loss']:.3f}", words_per_s=f"{row['words_per_s']:.0f}")
-                for callback in callbacks: callback(done, row, state.ema)
-            if folder and (done % config.save_every == 0 or last): state.save(folder, done)
-            if last: break
-    return _finish(state, corpus, config, folder)
-
-# %% ../nbs/04_train.ipynb #a1d365bf
-def _finish(state, corpus, config, folder):
-    "The run, and its model written out once it is complete."
-    history = pd.DataFrame(state.history)
-    if folder and len(history) and history.step.iloc[-1] == config.steps:
-        last = history.iloc[-1]
-        about = dict(corpus=corpus.name, steps=config.steps, anchor=config.anchor.label if config.anchor else 'none', seed=config.seed)
-        state.ema.save_pretrained(folder/'model', about=about | {k: f'{last[k]:.4g}' for k in ('valid_loss', 'valid_mse', 'valid_nll')})
-    return Run(state.ema, history, config, folder)
-
-def _bar_line():
-    "The line of the progress bar: processes of a pool must not write over each other."
-    number = multiprocessing.current_process().name.rpartition('-')[2]
-    return int(number) - 1 if number.isdigit() else None
-
-def _row(step, window, T):
-    "One row of the history: means since the last one. All values leave the device at once."
-    sizes, window = zip(*window)
-    means = {k: torch.stack([getattr(out, k) for out in window]).tolist() for k in TERMS}
-    row = {'step': step} | {k: sum(v*n for v, n in zip(values, sizes)) / sum(sizes) for k, values in means.items()}
-    stack = {name: torch.cat([getattr(out, name) for out in window]) for name in ('t', 'loss_each', 'mse_each')}
-    return row | by_quarter(stack['t'], T, loss=stack['loss_each'], mse=stack['mse_each'])
-
-def _fingerprint(corpus):
-    "What must stay the same under a resumed run: a hash of the words and both splits."
-    lines = [' '.join(corpus.vocab.itos)] + [' '.join(e.words) for e in [*corpus.train, *corpus.valid]]
-    return dict(name=corpus.name, sentences=len(corpus.train), sha256=hashlib.sha256('\n'.join(lines).encode()).hexdigest()[:16])
-
-def _resume(folder, corpus, config, model, ema, optimizers, scaler, device):
-    "Start a run folder, or load its checkpoint; a folder of another config is refused and left alone."
-    folder.mkdir(parents=True, exist_ok=True)
-    mine = json.loads(json.dumps(config.to_dict()))
-    if (folder/'config.json').exists():
-        before = json.loads((folder/'config.json').read_text(encoding='utf-8'))
-        theirs = {f.name: f.default for f in fields(TrainConfig)} | before['train']      # a folder from before a field existed has its default
-        trained_on, mine_on = before['corpus'], _fingerprint(corpus)
-        if trained_on != mine_on: raise ValueError(f"fit: {folder} belongs to another run: corpus is {trained_on}, not {mine_on}")
-        if other := [f'{k} is {theirs.get(k)!r}, not {v!r}' for k, v in mine.items() if theirs.get(k) != v]:
-            raise ValueError(f"fit: {folder} belongs to another run: {'; '.join(other[:3])}")
-    else: (folder/'config.json').write_text(json.dumps(dict(train=mine, corpus=_fingerprint(corpus), environment=environment() | dict(precision=pick_precision(config.precision, device))), indent=2), encoding='utf-8')
-    saved = folder/'checkpoint'
-    if not saved.exists() and (folder/'checkpoint.new'/'history.csv').exists(): (folder/'checkpoint.new').rename(saved) # stopped between two renames
-    if not saved.exists(): return 0, []
-    for net, name in ((model, 'weights'), (ema, 'ema')): net.load_state_dict(DiffusionLM.from_pretrained(saved/name).state_dict())
-    state = torch.load(saved/'optimizer.pt', map_location=device, weights_only=True)
-    for optimizer, values in zip(optimizers, state['optimizers']): optimizer.load_state_dict(values)
-    scaler.load_state_dict(state['scaler'])
-    return state['step'], pd.read_csv(saved/'history.csv').to_dict('records')
-
-# %% ../nbs/04_train.ipynb #940cce1b
-def worker_pool(
-    workers:int,   # processes
-    threads:int=1, # torch threads of each
-) -> ProcessPoolExecutor:
-    "Processes for `executor=` of `run_study` and `control_study`. Two of one thread do about 1.4 times the work of one process with two: small networks wait for their threads."
-    pool = ProcessPoolExecutor(workers, mp_context=get_context('spawn'), initializer=torch.set_num_threads, initargs=(threads,))
-    pool.workers, pool.threads = workers, threads
-    return pool
-
-# %% ../nbs/04_train.ipynb #e2376a6f
+# %% ../nbs/04_train.ipynb #6b22875b
 def open_corpus(
     name:str, # 'grammar', 'e2e' (downloaded), a folder of E2E files, or a text file with a sentence a line
     n:int=20_000, # training sentences, for 'grammar'
@@ -614,6 +515,263 @@ def open_corpus(
     if Path(name).is_dir(): return load_e2e(name)
     if Path(name).is_file(): return load_lines(name)
     raise FileNotFoundError(f"corpus {name!r} is neither 'grammar', 'e2e', a folder of E2E files nor a text file")
+
+def fresh_state(
+    corpus:Corpus,       # its words
+    config:TrainConfig,  # shapes, optimizer, start, seed
+    device:torch.device=torch.device('cpu'), # where it trains
+) -> TrainState:
+    "Weights from the seed, nothing done yet."
+    torch.manual_seed(config.seed)
+    model = DiffusionLM(DiffusionLMConfig(len(corpus.vocab), **config.model), corpus.vocab).to(device)
+    model.position_embeddings.weight.data *= config.position_std
+    if config.start == 'mirror': mirror_start(model)
+    ema = copy.deepcopy(model).eval().requires_grad_(False)
+    scaler = torch.amp.GradScaler(device.type, enabled=pick_precision(config.precision, device) == 'fp16')
+    return TrainState(model, ema, make_optimizers(model, config), scaler)
+
+def _rows(corpus, config, model):
+    "Rows of ids of both splits."
+    train, valid = (corpus.ids(split, model.config.seq_len, config.packing) for split in ('train', 'valid'))
+    if not len(train) or not len(valid):
+        raise ValueError(f"fit: corpus {corpus.name!r} has {len(train)} training and {len(valid)} validation rows, "
+                         "expected some of each")
+    return train, valid
+
+# %% ../nbs/04_train.ipynb #51e38f18
+def _other(theirs, mine, may_change):
+    "What differs between two keys, besides what may; a key from before a field existed has its default."
+    usual = {f.name: f.default for f in fields(TrainConfig) if f.default is not MISSING}
+    fixed = lambda train: {k: v for k, v in (usual | train).items() if k not in may_change}
+    return differences(*(dict(train=fixed(key['train']), corpus=key['corpus']) for key in (theirs, mine)))
+
+def _told(folder):
+    "The key in config.json; None if there is none to be read."
+    path = folder/'config.json'
+    if not path.exists(): return
+    try:
+        found = read_json(path)
+        key = {k: found.get(k) for k in ('train', 'corpus')}
+        if all(isinstance(part, dict) for part in key.values()): return key
+        raise ValueError(f'{path}: expected train and corpus')
+    except ValueError as fault: warnings.warn(f'{fault}; it is written again', stacklevel=4)
+
+def _newest(folder, key, may_change):
+    "The newest sound checkpoint of this run, or None; a folder of another run is refused and left alone."
+    told = _told(folder)
+    differs = _other(told, key, may_change) if told else ''
+    for kept in sound_checkpoints(folder):
+        differs = _other(kept.key, key, may_change)
+        if not differs: return kept
+        if not told or _other(told, key, may_change): break # else a stranger among this run's checkpoints
+        warnings.warn(f'{kept.dir}: is of another run ({differs}); looking for another checkpoint', stacklevel=3)
+    if differs: raise ValueError(f"fit: {folder} belongs to another run: {differs}")
+    if left := [p.name for p in sorted(folder.glob('checkpoint*')) if not p.name.endswith('.new')]:
+        raise ValueError(f"fit: {folder} has no sound checkpoint to go on from; remove {', '.join(left)} to begin again")
+
+# %% ../nbs/04_train.ipynb #d16a476a
+def _resume(state, folder, config, key, resume, may_change):
+    "Start a run folder, or load its checkpoint."
+    known = {f.name for f in fields(TrainConfig)} - {'model', 'optimizer', 'start'}
+    for name in may_change: one_of('fit: may_change', name, sorted(known))
+    if not resume and any(folder.glob('checkpoint*')):
+        raise FileExistsError(f"fit: {folder} holds a run; pass resume=True or another out_dir")
+    kept = _newest(folder, key, may_change)
+    if kept:
+        put_in_place(kept)
+        state.restore(kept)
+        copy_history(folder, kept.dir)
+    elif (folder/'history.csv').exists():
+        warnings.warn(f"{folder/'history.csv'}: has no checkpoint beside it; the run begins again", stacklevel=3)
+    warn_if_no_room(folder, state)
+    told = folder/'config.json' # for people; what counts is the checkpoint's
+    if not told.exists() or _told(folder) != key:
+        precision = pick_precision(config.precision, state.model.device)
+        write_json(told, key | dict(environment=environment() | dict(precision=precision)))
+
+# %% ../nbs/04_train.ipynb #f301af1c
+class Window:
+    "What training saw since the last row of the history."
+    def __init__(self,
+        words_in:torch.Tensor, # words of each sentence [N]
+    ):
+        self.words_in = words_in
+        self.clear()
+
+    def clear(self):
+        "Begin again."
+        self.steps, self.words, self.since = [], 0, time.perf_counter()
+
+    def add(self,
+        seen:list,         # (sentences, Losses) of each micro-batch of a step
+        rows:torch.Tensor, # numbers of its sentences
+    ):
+        "One step."
+        self.steps.append(seen)
+        self.words += self.words_in[rows].sum().item()
+
+    def row(self,
+        done:int, # steps behind the run
+        T:int,    # steps of the schedule
+    ) -> dict:
+        "A row of the history: means over the window. All values leave the device at once."
+        sizes, seen = zip(*chain(*self.steps))
+        means = {k: torch.stack([getattr(out, k) for out in seen]).tolist() for k in TERMS}
+        row = {'step': done} | {k: sum(v*n for v, n in zip(values, sizes)) / sum(sizes) for k, values in means.items()}
+        t, loss, mse = (torch.cat([getattr(out, name) for out in seen]) for name in ('t', 'loss_each', 'mse_each'))
+        row |= by_quarter(t, T, loss=loss, mse=mse)
+        return row | {'words_per_s': self.words / (time.perf_counter() - self.since)}
+
+# %% ../nbs/04_train.ipynb #f70e170d
+def _fault(state, window, loss):
+    "What is not finite, and the number of the step, from 1, that it is seen in; None if all is well."
+    if not math.isfinite(loss):
+        bad = [k for k, seen in enumerate(window.steps, 1) if not all(out.loss.isfinite() for _, out in seen)]
+        return f'the loss is {loss}', state.done - len(window.steps) + (bad or [len(window.steps)])[0]
+    for what, net in (('weights', state.model), ('averaged weights', state.ema)):
+        finite = torch.stack([p.isfinite().all() for p in net.parameters()]).tolist()
+        if not all(finite): return f'{finite.count(False)} of {len(finite)} {what} are not finite', state.done
+
+def _must_be_finite(state, window, loss, train, config, folder):
+    "A FloatingPointError that says what is not finite; the batch of that step is kept for reading."
+    fault = _fault(state, window, loss)
+    if fault is None: return
+    told = f'fit: {fault[0]} at step {fault[1]}; try a smaller lr, or clip=1.0'
+    if folder:
+        rows, batch, _ = draw_batch(train, fault[1] - 1, config, state.model)
+        texts = [' '.join(state.model.vocab.sentence(ids)) for ids in batch.ids]
+        sentences = [dict(row=row, t=t, text=text) for row, t, text in zip(rows.tolist(), batch.t.tolist(), texts)]
+        write_json(folder/'not-finite.json', dict(step=fault[1], what=fault[0], batch=sentences))
+        told += (f"; the last checkpoint is kept, pass may_change=('lr',) or ('clip',) to go on from it; "
+                 f"{folder/'not-finite.json'} has the batch")
+    raise FloatingPointError(told)
+
+# %% ../nbs/04_train.ipynb #b9b37b4f
+@contextmanager
+def _sitting(folder, callbacks):
+    "One process a folder, the caller's random state where it was, and trackers closed whatever happens."
+    if folder and folder.exists() and not folder.is_dir(): raise ValueError(f"fit: out_dir={folder}, expected a folder")
+    with Lock(folder) if folder else nullcontext(), torch.random.fork_rng():
+        try: yield
+        finally:
+            for callback in callbacks: getattr(callback, 'finish', lambda: None)()
+
+def _bar(state, config):
+    "Progress; processes of a pool must not write over each other's lines."
+    number = multiprocessing.current_process().name.rpartition('-')[2]
+    return tqdm(range(state.done, config.steps), initial=state.done, total=config.steps, mininterval=1,
+                position=int(number) - 1 if number.isdigit() else None,
+                desc=config.anchor.label if config.anchor else 'no anchor')
+
+def _finish(state, corpus, config, folder, key):
+    "The run, and its model written out once it is complete."
+    if folder and state.done == config.steps:
+        last = {k: f'{state.history[-1][k]:.4g}' for k in ('valid_loss', 'valid_mse', 'valid_nll')}
+        about = dict(corpus=corpus.name, steps=config.steps, anchor=config.anchor.label if config.anchor else 'none',
+                     seed=config.seed)
+        write_model(folder, state, key, about | last)
+    return Run(state.ema, pd.DataFrame(state.history), config, folder)
+
+# %% ../nbs/04_train.ipynb #705f3df6
+def fit(
+    corpus:Corpus|str,       # sentences and vocabulary, or a name for `open_corpus`
+    config:TrainConfig|str='toy', # a config, or the name of a preset
+    out_dir=None,            # run folder; None keeps nothing on disk
+    resume:bool=True,        # go on from a checkpoint in `out_dir`, if there is one
+    callbacks=(),            # each called as callback(step, row, ema_model) when a row is logged; see `track`
+    fast:bool=None,          # compile the layers, replay a step as a CUDA graph; None: where the recipe allows it on a GPU
+    time_limit:float=None,   # seconds after which it saves a checkpoint and returns what there is; None runs to the end
+    may_change=(),           # fields of the config that may differ from the checkpoint's, such as ('lr', 'clip')
+) -> Run:
+    "Train a Diffusion-LM; ValueError for another run's folder, FloatingPointError if it diverges, Held if it is taken."
+    if isinstance(corpus, str): corpus = open_corpus(corpus)
+    if isinstance(config, str): config = TrainConfig.preset(config)
+    began, device = time.perf_counter(), torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+    folder = Path(out_dir) if out_dir else None
+    with _sitting(folder, callbacks):
+        state, key = fresh_state(corpus, config, device), dict(train=config.to_dict(), corpus=_fingerprint(corpus))
+        if folder: _resume(state, folder, config, key, resume, may_change)
+        train, valid = _rows(corpus, config, state.model)
+        window, train = Window((train != PAD).sum(1)), train.to(device)
+        loss_of = GraphedLoss(state.model, config) if _may_graph(config, device, fast) else \
+            partial(_loss_and_gradients, state, config)
+        state.model.train()
+        for step in (bar := _bar(state, config)):
+            rows, batch, self_condition = draw_batch(train, step, config, state.model)
+            window.add(loss_of(batch, step, self_condition), rows)
+            _update(state, config, step)
+            done = state.done
+            last = done == config.steps or time_limit is not None and time.perf_counter() - began > time_limit
+            if done % config.log_every == 0 or done == 1 or last:
+                row = window.row(done, state.model.schedule.steps)
+                _must_be_finite(state, window, row['loss'], train, config, folder)
+                if done % config.eval_every == 0 or last:
+                    row |= validate(state.ema, valid[:config.eval_sentences], config.anchor, step)
+                state.history.append(row); window.clear()
+                bar.set_postfix(loss=f"{row['loss']:.3f}", words_per_s=f"{row['words_per_s']:.0f}")
+                for callback in callbacks: callback(done, row, state.ema)
+            if folder and (done % config.save_every == 0 or last): save_checkpoint(folder, state, key)
+            if last: break
+        return _finish(state, corpus, config, folder, key)
+
+# %% ../nbs/04_train.ipynb #fcdb410a
+def worker_pool(
+    workers:int,   # processes
+    threads:int=1, # torch threads of each
+) -> ProcessPoolExecutor:
+    """Processes for `executor=` of `run_study` and `control_study`. Two of one thread do about 1.4 times the work of
+    one process with two: small networks wait for their threads."""
+    pool = ProcessPoolExecutor(workers, get_context('spawn'), torch.set_num_threads, (threads,))
+    pool.workers, pool.threads = workers, threads
+    return pool
+
+# %% ../nbs/04_train.ipynb #89cb033a
+class track:
+    "A callback of `fit` that sends each row to an experiment tracker, through accelerate's interface."
+    def __init__(self,
+        name,              # 'tensorboard', 'wandb', 'trackio', …, or an `accelerate.tracking.GeneralTracker`
+        project:str='diffusion_anchor', # the run's name there
+        folder='runs/logs', # for trackers that write files
+        config:TrainConfig=None, # shown beside the curves
+        **options,         # more for the tracker
+    ):
+        from accelerate.tracking import LOGGER_TYPE_TO_CLASS
+        self.make, self.tracker, self.broken, self.config = lambda: name, None, False, config
+        if not isinstance(name, str): return
+        kind = LOGGER_TYPE_TO_CLASS[one_of('track', name, LOGGER_TYPE_TO_CLASS)]
+        places = dict(logging_dir=folder) if kind.requires_logging_directory else {}
+        self.make = lambda: kind(project, **places, **options)
+
+    def _try(self, what):
+        "A tracker that fails is told once, and then left alone."
+        if self.broken: return
+        try: what()
+        except (Exception, SystemExit) as fault:
+            self.broken = True
+            why = (str(fault) or type(fault).__name__).splitlines()[0]
+            warnings.warn(f"track: {why}; the run goes on without it", stacklevel=3)
+
+    def _start(self):
+        self.tracker = self.make()
+        self.tracker.start()
+        if self.config is None: return
+        plain = {k: v if isinstance(v, (int, float, str)) else str(v) for k, v in self.config.to_dict().items()}
+        self.tracker.store_init_configuration(plain)
+
+    def __call__(self, step, row, model):
+        if self.tracker is None: self._try(self._start)
+        self._try(lambda: self.tracker.log({k: v for k, v in row.items() if k != 'step'}, step=step))
+
+    def finish(self):
+        "Called by `fit` at the end, also of a run that fails."
+        if self.tracker is not None: self._try(self.tracker.finish)
+
+# %% ../nbs/04_train.ipynb #677e016e
+def _anchor_option(kind, weight, grad, time):
+    "The anchor of a command line; an option that would change nothing is refused."
+    if kind != 'none': return Anchor(weight, kind, grad, time)
+    for name, value, usual in (('weight', weight, 0.1), ('grad', grad, 'both'), ('time', time, 'uniform')):
+        if value != usual: raise ValueError(f"{name}={value!r}, expected an anchor with it: nearest, argmax or nll")
 
 @call_parse
 def anchor_fit(
@@ -630,8 +788,10 @@ def anchor_fit(
     "Train a Diffusion-LM."
     changes = {} if steps is None else {'steps': steps}
     try:
-        changes |= dict(seed=seed, anchor=None if anchor == 'none' else Anchor(weight, anchor, grad, time))
-        run = fit(open_corpus(corpus), TrainConfig.preset(preset, **changes), out)
-    except (ValueError, FileNotFoundError) as e: raise SystemExit(f'anchor_fit: {e}')
+        config = TrainConfig.preset(preset, seed=seed, anchor=_anchor_option(anchor, weight, grad, time), **changes)
+        run = fit(open_corpus(corpus), config, out)
+    except (ValueError, OSError, FloatingPointError, Held) as fault:
+        raise SystemExit(f"anchor_fit: {str(fault).splitlines()[0].removeprefix('fit: ')}") from None
     last = run.history.iloc[-1]
-    print(f"step {last.step:.0f}: validation loss {last.valid_loss:.4f}, mse {last.valid_mse:.4f}, likelihood bound {last.valid_nll:.3f} nats a position; saved in {out}")
+    print(f"step {last.step:.0f}: validation loss {last.valid_loss:.4f}, mse {last.valid_mse:.4f}, "
+          f"likelihood bound {last.valid_nll:.3f} nats a position; saved in {out}")
