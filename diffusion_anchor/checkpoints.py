@@ -77,7 +77,7 @@ def read_checkpoint(
         raise ValueError(f"{place/'manifest.json'}: is damaged; its key, step and files do not fit its check")
     history = next((name for name in ('history.csv', 'training.csv') if name in names), None)
     if history is None: raise ValueError(f"{place}: holds no history; it was not written by a run")
-    history = pd.read_csv(place/history, float_precision='round_trip') # the same numbers to the last bit
+    history = pd.read_csv(place/history, dtype=str).astype(float).astype({'step': int}) # the same numbers to the last bit
     if history.step.iloc[-1] != step: raise ValueError(f"{place}: its history ends at another step than {step}")
     return Checkpoint(place, step, key, history)
 
@@ -114,7 +114,7 @@ def restore(self:TrainState,
         net.load_state_dict(DiffusionLM.from_pretrained(kept.dir/name).state_dict())
     path = kept.dir/'optimizer.pt'
     try: found = torch.load(path, map_location=self.model.device, weights_only=True)
-    except Exception as fault: raise ValueError(f"{path}: expected plain tensors, found {type(fault).__name__}") from None
+    except Exception as e: raise ValueError(f"{path}: expected plain tensors, found {type(e).__name__}") from None
     if found['step'] != kept.step: raise ValueError(f"{path}: is of step {found['step']}, expected {kept.step}")
     _restore_optimizers(self.optimizers, found['optimizers'], path)
     self.scaler.load_state_dict(found['scaler'])

@@ -462,7 +462,7 @@ def _may_graph(config, device, fast):
         and pick_precision(config.precision, device) != 'fp16' \
         and not (config.anchor and callable(config.anchor.weight))
     if fast and not able:
-        raise ValueError("fit: fast=True, expected a GPU and a recipe without micro-batches, known words, fp16, λ(step)")
+        raise ValueError("fit: fast=True, expected a GPU and a recipe without micro_batch, known, fp16 and λ(step)")
     return able if fast is None else fast
 
 # %% ../nbs/04_train.ipynb #1531bdfc
@@ -556,9 +556,8 @@ def _told(folder):
         raise ValueError(f'{path}: expected train and corpus')
     except ValueError as fault: warnings.warn(f'{fault}; it is written again', stacklevel=4)
 
-def _newest(folder, key, may_change):
+def _newest(folder, key, may_change, told):
     "The newest sound checkpoint of this run, or None; a folder of another run is refused and left alone."
-    told = _told(folder)
     differs = _other(told, key, may_change) if told else ''
     for kept in sound_checkpoints(folder):
         differs = _other(kept.key, key, may_change)
@@ -567,7 +566,7 @@ def _newest(folder, key, may_change):
         warnings.warn(f'{kept.dir}: is of another run ({differs}); looking for another checkpoint', stacklevel=3)
     if differs: raise ValueError(f"fit: {folder} belongs to another run: {differs}")
     if left := [p.name for p in sorted(folder.glob('checkpoint*')) if not p.name.endswith('.new')]:
-        raise ValueError(f"fit: {folder} has no sound checkpoint to go on from; remove {', '.join(left)} to begin again")
+        raise ValueError(f"fit: {folder} has no sound checkpoint; remove {', '.join(left)} to begin again")
 
 # %% ../nbs/04_train.ipynb #d16a476a
 def _resume(state, folder, config, key, resume, may_change):
@@ -576,7 +575,8 @@ def _resume(state, folder, config, key, resume, may_change):
     for name in may_change: one_of('fit: may_change', name, sorted(known))
     if not resume and any(folder.glob('checkpoint*')):
         raise FileExistsError(f"fit: {folder} holds a run; pass resume=True or another out_dir")
-    kept = _newest(folder, key, may_change)
+    told = _told(folder)
+    kept = _newest(folder, key, may_change, told)
     if kept:
         put_in_place(kept)
         state.restore(kept)
@@ -584,10 +584,9 @@ def _resume(state, folder, config, key, resume, may_change):
     elif (folder/'history.csv').exists():
         warnings.warn(f"{folder/'history.csv'}: has no checkpoint beside it; the run begins again", stacklevel=3)
     warn_if_no_room(folder, state)
-    told = folder/'config.json' # for people; what counts is the checkpoint's
-    if not told.exists() or _told(folder) != key:
-        precision = pick_precision(config.precision, state.model.device)
-        write_json(told, key | dict(environment=environment() | dict(precision=precision)))
+    if told == key: return
+    about = environment() | dict(precision=pick_precision(config.precision, state.model.device))
+    write_json(folder/'config.json', key | dict(environment=about)) # for people; what counts is the checkpoint's
 
 # %% ../nbs/04_train.ipynb #f301af1c
 class Window:
@@ -679,7 +678,7 @@ def fit(
     out_dir=None,            # run folder; None keeps nothing on disk
     resume:bool=True,        # go on from a checkpoint in `out_dir`, if there is one
     callbacks=(),            # each called as callback(step, row, ema_model) when a row is logged; see `track`
-    fast:bool=None,          # compile the layers, replay a step as a CUDA graph; None: where the recipe allows it on a GPU
+    fast:bool=None,          # compile layers and replay a step as a CUDA graph; None: where recipe and GPU allow it
     time_limit:float=None,   # seconds after which it saves a checkpoint and returns what there is; None runs to the end
     may_change=(),           # fields of the config that may differ from the checkpoint's, such as ('lr', 'clip')
 ) -> Run:
