@@ -15,7 +15,6 @@ from tempfile import TemporaryDirectory
 import pandas as pd, psutil, torch
 from fastcore.basics import patch
 from .basics import _to_disk, seal, sealed, short_hash, told_if_full, whole_file
-from .data import Corpus
 from .model import DiffusionLM
 
 # %% ../nbs/04_checkpoints.ipynb #ff4029d3
@@ -36,6 +35,7 @@ class TrainState:
     done:int=0         # steps that are behind it
     history:list=field(default_factory=list) # rows: dicts
 
+# %% ../nbs/04_checkpoints.ipynb #098829af
 @patch(as_prop=True)
 def nbytes(self:TrainState) -> int:
     "About how much room a checkpoint takes: weights, average, and what the optimisers remember of each weight."
@@ -52,6 +52,7 @@ def _seal(place, key, step):
     seal(place, key, names, step=step, check=_check(key, step, names))
     for path in [*place.rglob('*'), place]: _to_disk(path)
 
+# %% ../nbs/04_checkpoints.ipynb #3f25947d
 @dataclass
 class Checkpoint:
     "A folder that is what was written."
@@ -77,7 +78,7 @@ def read_checkpoint(
         raise ValueError(f"{place/'manifest.json'}: is damaged; its key, step and files do not fit its check")
     history = next((name for name in ('history.csv', 'training.csv') if name in names), None)
     if history is None: raise ValueError(f"{place}: holds no history; it was not written by a run")
-    history = pd.read_csv(place/history, dtype=str).astype(float).astype({'step': int}) # the same numbers to the last bit
+    history = pd.read_csv(place/history, dtype=str).astype(float).astype({'step': int}) # exact
     if history.step.iloc[-1] != step: raise ValueError(f"{place}: its history ends at another step than {step}")
     return Checkpoint(place, step, key, history)
 
@@ -105,6 +106,7 @@ def _restore_optimizers(optimizers, states, path):
         optimizer.load_state_dict(state)
         for group, values in zip(optimizer.param_groups, settings): group.update(values)
 
+# %% ../nbs/04_checkpoints.ipynb #d94e28ed
 @patch
 def restore(self:TrainState,
     kept:Checkpoint, # sound
@@ -133,6 +135,7 @@ def _remove(path):
     if path.is_dir() and not path.is_symlink(): shutil.rmtree(path)
     else: path.unlink(missing_ok=True)
 
+# %% ../nbs/04_checkpoints.ipynb #4c1ffa97
 @contextmanager
 def _beside(place, key, step):
     "A folder to write in; afterwards it stands, sealed and read back, as `NAME.new` beside its place."
@@ -157,6 +160,7 @@ def _switch(saved):
     saved.with_name(f'{saved.name}.new').rename(saved)
     _to_disk(saved.parent)
 
+# %% ../nbs/04_checkpoints.ipynb #8fea4854
 def save_checkpoint(
     folder,           # of the run
     state:TrainState, # whose `done` steps its history ends with
@@ -188,6 +192,7 @@ def copy_history(
     if not copy.is_file() or copy.read_bytes() != text:
         with whole_file(copy) as file: file.write(text)
 
+# %% ../nbs/04_checkpoints.ipynb #70bed295
 def warn_if_no_room(
     folder,           # of the run
     state:TrainState, # its sizes
@@ -211,6 +216,7 @@ def sound_checkpoints(
             if place.name != 'checkpoint.new': # a save that was cut short
                 warnings.warn(f'{fault}; looking for another checkpoint', stacklevel=2)
 
+# %% ../nbs/04_checkpoints.ipynb #d766a314
 def put_in_place(
     kept:Checkpoint, # what the run goes on from
 ):
