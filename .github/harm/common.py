@@ -2,12 +2,12 @@
 import os
 
 os.environ.setdefault('TQDM_DISABLE', '1')
-import argparse, random, sys, traceback, warnings
+import argparse, random, warnings
 from collections import Counter
 from pathlib import Path
 import torch
 from diffusion_anchor.basics import environment, read_json, short_hash, write_json
-from diffusion_anchor.checkpoints import read_checkpoint, sound_checkpoints
+from diffusion_anchor.checkpoints import sound_checkpoints
 from diffusion_anchor.grammar import RestaurantGrammar
 from diffusion_anchor.train import TrainConfig, fit
 
@@ -54,7 +54,8 @@ class Campaign:
         self.n, self.seed, self.path = given.n, given.seed, RUNS/f'{name}.json'
         self.found = dict(seed=self.seed, tried=0, detected=0, silent=0, foreign=0, harmless=0, kinds={}, wrong=[])
         if self.path.exists() and (before := read_json(self.path))['seed'] == self.seed: self.found |= before
-        self.found |= dict(command=f'python .github/harm/{name}.py --n {self.n} --seed {self.seed}', environment=environment())
+        command = f'python .github/harm/{name}.py --n {self.n} --seed {self.seed}'
+        self.found |= dict(command=command, environment=environment())
 
     def cases(self):
         "Numbers of the cases that are still to be tried, each with its own dice."

@@ -2,8 +2,8 @@
 
     python .github/harm/damage.py --n 200
 
-Detected: one line says so, and what comes back, if anything, is right to the last bit. Harmless: nothing is said because the
-file was not needed, and what comes back is right. Silent: what comes back is wrong. Foreign: another library's error.
+Detected: one line says so, and what comes back, if anything, is right to the last bit. Harmless: nothing is said, as the
+file was not needed, and what comes back is right. Silent: it is wrong. Foreign: another library's error.
 """
 import shutil, tempfile, warnings
 from dataclasses import replace
@@ -39,7 +39,8 @@ def zeros(path, dice): path.write_bytes(bytes(path.stat().st_size))
 def pickled(path, dice): path.write_bytes(b'cos\nsystem\n(S"touch /tmp/a-pickle-ran"\ntR.')
 
 
-HARMS = dict(flip=flip, cut=cut, empty=empty, delete=delete, html=html, folder=folder_there, zeros=zeros, pickle=pickled)
+HARMS = dict(flip=flip, cut=cut, empty=empty, delete=delete, html=html, folder=folder_there, zeros=zeros,
+             pickle=pickled)
 
 
 def do_harm(folder, others, dice):
@@ -72,8 +73,10 @@ def outcome(folder, reader, steps):
             return ('detected' if one_line(fault) and folder.name in str(fault) else 'foreign'), told
     said = '; '.join(str(w.message) for w in said)
     step = int(run.history.step.iloc[-1])
-    right = steps.get(step) == weights(run.model) and run.config == CONFIG and not (reader == 'fit' and step < CONFIG.steps)
-    if reader == 'fit': right &= (folder/'history.csv').read_bytes() == (folder/'checkpoint'/'history.csv').read_bytes()
+    right = steps.get(step) == weights(run.model) and run.config == CONFIG
+    if reader == 'fit':
+        copy = (folder/'history.csv').read_bytes()
+        right &= step == CONFIG.steps and copy == (folder/'checkpoint'/'history.csv').read_bytes()
     if not right: return 'silent', f'step {step}, said: {said}'
     return ('detected' if said else 'harmless'), said
 
@@ -82,7 +85,8 @@ def main():
     campaign, home = Campaign('damage', __doc__), Path(tempfile.mkdtemp())
     steps = steps_of()
     bases = dict(stopped=stopped(home/'stopped', 12), complete=stopped(home/'complete', 99))
-    others = {'another run': stopped(home/'other', 99, replace(CONFIG, seed=1)), 'another step': stopped(home/'step', 6)}
+    others = {'another run': stopped(home/'other', 99, replace(CONFIG, seed=1)),
+              'another step': stopped(home/'step', 6)}
     for case, dice in campaign.cases():
         base, reader = dice.choice([*bases]), dice.choice(['fit', 'Run.load'])
         folder = home/f'case{case}'

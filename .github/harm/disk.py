@@ -2,9 +2,9 @@
 
     python .github/harm/disk.py --n 100
 
-Detected: the run stops with one line that says what was being written and how much room there is, the newest checkpoint is
-at least as new as the last save that had ended, and with room the run goes on to the same weights, to the last bit. Harmless:
-the room was enough.
+Detected: the run stops with one line that says what was being written and how much room there is, the newest checkpoint
+is at least as new as the last save that had ended, and with room the run goes on to the same weights, to the last bit.
+Harmless: the room was enough.
 """
 import errno, shutil, subprocess, tempfile, warnings
 from pathlib import Path
@@ -40,7 +40,8 @@ def one_case(disk, dice, size, end):
     if not isinstance(result, Exception):
         return ('harmless' if weights(result.model) == end else 'silent'), f'{left} bytes at {at}: enough'
     said = f'{type(result).__name__}: {result}'
-    if not (one_line(result, OSError) and result.errno == errno.ENOSPC and 'no room to write' in str(result)): return 'foreign', said
+    ours = one_line(result, OSError) and result.errno == errno.ENOSPC and 'no room to write' in str(result)
+    if not ours: return 'foreign', said
     step, damaged = newest(folder)
     if step < saved or damaged: return 'silent', f'{said}; then step {step} of {saved}, {damaged}'
     ballast.unlink()

@@ -1,12 +1,12 @@
-"""A run is killed (SIGKILL) at random moments, a fifth of them inside saves, and started again until it is complete.
+"""A run is killed (SIGKILL) at random moments, many of them inside saves, and started again until it is complete.
 
     python .github/harm/kill.py --n 500
 
 After each kill the newest checkpoint must be at least as new as the last save that had ended, and nothing may be called
-damaged; each completed run must have the weights, to the last bit, of one that was never stopped. « detected » counts kills
-after which all of that held.
+damaged; each completed run must have the weights, to the last bit, of one that was never stopped. « detected » counts
+kills after which all of that held.
 """
-import os, select, shutil, signal, sys, tempfile, time, traceback
+import os, select, shutil, signal, tempfile, time, traceback
 from pathlib import Path
 from common import CONFIG, CORPUS, Campaign, newest, steps_of, weights
 from diffusion_anchor import train
@@ -104,7 +104,8 @@ def main():
         saved = max([saved, *(int(x[1:]) for x in lines if x[0] == 'e')])
         step, said = newest(folder)
         good = step >= saved and not said
-        campaign.add(kind, 'detected' if good else 'silent', '' if good else f'step {step} of {saved}; {said}', inside_saves=inside)
+        why = '' if good else f'step {step} of {saved}; {said}'
+        campaign.add(kind, 'detected' if good else 'silent', why, inside_saves=inside)
     shutil.rmtree(home)
     campaign.end()
 
