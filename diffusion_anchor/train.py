@@ -519,7 +519,7 @@ def _told(folder):
         key = {k: found.get(k) for k in ('train', 'corpus')}
         if all(isinstance(part, dict) for part in key.values()): return key
         raise ValueError(f'{path}: expected train and corpus')
-    except ValueError as fault: warnings.warn(f'{fault}; it is written again', stacklevel=4)
+    except ValueError as fault: warnings.warn(f'{fault}; it is not used', stacklevel=3)
 
 # %% ../nbs/04_train.ipynb #ee1d67f6
 def _newest(folder, key, may_change, told):
@@ -713,6 +713,17 @@ def _unsealed(folder):
     except Exception as fault: # of safetensors, pandas, JSON
         raise ValueError(f"Run.load: {folder} cannot be read: {str(fault).splitlines()[0]}") from None
 
+# %% ../nbs/04_train.ipynb #9f2caa4f
+def _of_this_run(found, told):
+    "The first that config.json speaks of; the first of all if it speaks of none."
+    first = None
+    for kept in found:
+        differs = told and _other(told, kept.key, ())
+        if not differs: return kept
+        warnings.warn(f'{kept.dir}: is of another run than config.json ({differs})', stacklevel=3)
+        first = first or kept
+    return first
+
 # %% ../nbs/04_train.ipynb #8991ad82
 @patch(cls_method=True)
 def load(cls:Run,
@@ -721,7 +732,7 @@ def load(cls:Run,
     "Read a run back, finished or not."
     folder = Path(directory)
     places = 'checkpoint', 'checkpoint.new', 'model', 'checkpoint.old'
-    if kept := next(sound_checkpoints(folder, places), None):
+    if kept := _of_this_run(sound_checkpoints(folder, places), _told(folder)):
         model, history, key = DiffusionLM.from_pretrained(kept.weights), kept.history, kept.key
     else: model, history, key = _unsealed(folder)
     try: config = TrainConfig(**key['train'])

@@ -2,8 +2,8 @@
 
     python .github/harm/damage.py --n 200
 
-Detected: one line says so, and what comes back, if anything, is right to the last bit. Harmless: nothing is said, as the
-file was not needed, and what comes back is right. Silent: it is wrong. Foreign: another library's error.
+Detected: one line says so, and what comes back, if anything, is right to the last bit. Harmless: nothing is said, as
+the file was not needed, and what comes back is right. Silent: it is wrong. Foreign: another library's error.
 """
 import shutil, tempfile, warnings
 from dataclasses import replace
