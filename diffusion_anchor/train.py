@@ -23,8 +23,8 @@ from fastcore.script import call_parse
 from torch import nn
 from tqdm.auto import tqdm
 from .basics import Held, Lock, differences, environment, one_of, read_json, write_json
-from .checkpoints import (TrainState, _fingerprint, copy_history, put_in_place, save_checkpoint,
-                                          sound_checkpoints, warn_if_no_room, write_model)
+from .checkpoints import (TrainState, _copy_history, _fingerprint, _put_in_place, _set_aside,
+                                          _warn_if_no_room, save_checkpoint, sound_checkpoints, write_model)
 from .data import Corpus, load_e2e, load_lines, PAD
 from .grammar import RestaurantGrammar
 from .losses import Anchor, diffusion_loss, nll_bound
@@ -541,16 +541,18 @@ def _resume(state, folder, config, key, resume, may_change):
     for name in may_change: one_of('fit: may_change', name, sorted(known))
     if not resume and any(folder.glob('checkpoint*')):
         raise FileExistsError(f"fit: {folder} holds a run; pass resume=True or another out_dir")
+    for part in folder.glob('.*.part'): part.unlink() # of files whose writing was cut short
     told = _told(folder)
     kept = _newest(folder, key, may_change, told)
     if kept:
-        put_in_place(kept)
+        _put_in_place(kept)
         state.restore(kept)
-        copy_history(folder, kept.dir)
+        _copy_history(folder, kept.dir)
     elif (folder/'history.csv').exists():
         warnings.warn(f"{folder/'history.csv'}: has no checkpoint beside it; the run begins again", stacklevel=3)
-    warn_if_no_room(folder, state)
+    _warn_if_no_room(folder, state)
     if told == key: return
+    if (folder/'config.json').is_dir(): _set_aside(folder/'config.json')
     about = environment() | dict(precision=pick_precision(config.precision, state.model.device))
     write_json(folder/'config.json', key | dict(environment=about)) # for people; what counts is the checkpoint's
 
