@@ -10,6 +10,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 import pandas as pd, torch, torch.nn.functional as F
+from fastcore.basics import patch
+from .basics import one_of
 from .model import DiffusionLM, DiffusionLMConfig, NoiseSchedule
 
 # %% ../nbs/03_losses.ipynb #218a7db3
@@ -22,25 +24,11 @@ class Anchor:
     time:str='uniform'        # 'uniform', or 'alpha_bar' to weigh by the signal left at t
 
     def __post_init__(self):
-        for name, known in (('kind', ('nearest', 'argmax', 'nll')), ('grad', ('both', 'prediction', 'embedding')), ('time', ('uniform', 'alpha_bar'))):
-            if getattr(self, name) not in known: raise ValueError(f"Anchor: {name}={getattr(self, name)!r}, expected one of {known}")
-        if not callable(self.weight) and not 0 <= self.weight < math.inf: raise ValueError(f"Anchor: weight={self.weight}, expected 0 or more")
-
-    def __call__(self,
-        model:DiffusionLM,    # gives the embeddings and the rounding layer
-        x0_hat:torch.Tensor,  # predictions [B, T, d]
-        ids:torch.Tensor,     # true words [B, T]; read by 'nll' alone
-        t:torch.Tensor,       # timesteps [B]
-    ) -> torch.Tensor:        # [B], before λ
-        hold = lambda tensor, moving: tensor if self.grad in ('both', moving) else tensor.detach()
-        x0_hat = hold(x0_hat, 'prediction')
-        table, bias = hold(model.word_embedding.weight, 'embedding'), hold(model.lm_head.bias, 'embedding')
-        if self.kind == 'nll':
-            value = F.cross_entropy(F.linear(x0_hat, table, bias).transpose(1, 2), ids, reduction='none').mean(1)
-        else:
-            with torch.no_grad(): words = model.nearest(x0_hat)[0] if self.kind == 'nearest' else model.logits(x0_hat).argmax(-1)
-            value = (x0_hat - F.embedding(words, table)).pow(2).mean((1, 2))
-        return value * model.schedule.alpha_bar[t.cpu()].to(value) if self.time == 'alpha_bar' else value
+        one_of('Anchor: kind', self.kind, ('nearest', 'argmax', 'nll'))
+        one_of('Anchor: grad', self.grad, ('both', 'prediction', 'embedding'))
+        one_of('Anchor: time', self.time, ('uniform', 'alpha_bar'))
+        if not callable(self.weight) and not 0 <= self.weight < math.inf:
+            raise ValueError(f"Anchor: weight={self.weight}, expected 0 or more")
 
     def at(self, step:int) -> float:
         "λ at a training step."
@@ -50,20 +38,48 @@ class Anchor:
     def label(self) -> str:
         "A short name for tables: kind, λ, and what differs from the report's choice."
         weight = 'λ(step)' if callable(self.weight) else f'λ={self.weight:g}'
-        return ' '.join([self.kind, weight] + [v for v, usual in ((self.grad, 'both'), (self.time, 'uniform')) if v != usual])
+        return ' '.join([self.kind, weight] + [v for v in (self.grad, self.time) if v not in ('both', 'uniform')])
+
+# %% ../nbs/03_losses.ipynb #11049b54
+def _token_nll(logits, ids): # −log p of the words [B, T], nats
+    return F.cross_entropy(logits.transpose(1, 2), ids, reduction='none')
+
+@patch
+def __call__(self:Anchor,
+    model:DiffusionLM,    # gives the embeddings and the rounding layer
+    x0_hat:torch.Tensor,  # predictions [B, T, d]
+    ids:torch.Tensor,     # true words [B, T]; read by 'nll' alone
+    t:torch.Tensor,       # timesteps [B]
+) -> torch.Tensor:        # [B], before λ
+    hold = lambda tensor, moving: tensor if self.grad in ('both', moving) else tensor.detach()
+    x0_hat, table = hold(x0_hat, 'prediction'), hold(model.table, 'embedding')
+    if self.kind == 'nll':
+        value = _token_nll(F.linear(x0_hat, table, hold(model.lm_head.bias, 'embedding')), ids).mean(1)
+    else:
+        with torch.no_grad():
+            words = model.nearest(x0_hat)[0] if self.kind == 'nearest' else model.logits(x0_hat).argmax(-1)
+        value = (x0_hat - F.embedding(words, table)).pow(2).mean((1, 2))
+    return value * model.schedule.alpha_bar[t.cpu()].to(value) if self.time == 'alpha_bar' else value
 
 # %% ../nbs/03_losses.ipynb #aef62bd3
 @dataclass
 class Losses:
     "Means over the batch, and per-sentence values for the quarters of t."
-    loss:torch.Tensor        # what is minimised: mse + decoder_nll + prior + λ·anchor
+    loss:torch.Tensor        # what is minimised: mse + decoder_nll + prior + λ·anchor + words, the weights as in the config
     mse:torch.Tensor         # mean squared error of x̂₀, averaged over T·d
     decoder_nll:torch.Tensor # −log p(w | x₀), nats a token
     prior:torch.Tensor       # mean of (√ᾱ_T x₀)²
     anchor:torch.Tensor      # the anchor's value before λ; 0 without one
+    words:torch.Tensor       # −log p(w | x_t), nats a token, detached; 0 if the model predicts points
     t:torch.Tensor           # timesteps [B'], of the sentences without known words
     mse_each:torch.Tensor    # [B']
     loss_each:torch.Tensor   # [B']
+
+# %% ../nbs/03_losses.ipynb #c53b6669
+def _guess(model, x_t, t, self_condition): # what a self-conditioned model is fed back, without gradient
+    if not model.config.self_condition: return None
+    if self_condition is None: self_condition = not model.training or torch.rand(()).item() < 0.5
+    with torch.no_grad(): return model.first_guess(x_t, t) if self_condition else None
 
 def diffusion_loss(
     model:DiffusionLM,            # in train mode for training
@@ -76,33 +92,66 @@ def diffusion_loss(
     self_condition:bool=None,     # feed a first guess back; None tosses a coin in training and says yes in evaluation
     known:torch.Tensor=None,      # words that stay free of noise [B, T], bool; they count in the loss like the others
 ) -> Losses:
-    "Diffusion-LM's training objective (`training_losses_e2e` of Li et al. 2022), plus an anchor, plus partial noising (Gong et al. 2023) if some words are `known`."
-    schedule, mean_emb = model.schedule, model.embed(ids)
+    """Diffusion-LM's training objective (`training_losses_e2e` of Li et al. 2022), plus an anchor, plus cross-entropy if the
+    model predicts words, plus partial noising (Gong et al. 2023) if some words are `known`."""
+    schedule, config, mean_emb = model.schedule, model.config, model.embed(ids)
     if t is None: t = torch.randint(0, schedule.steps, (len(ids),), device=ids.device)
     noise    = torch.randn_like(mean_emb) if noise is None else noise
     x0_noise = torch.randn_like(mean_emb) if x0_noise is None else x0_noise
-    x0  = mean_emb + (1 - schedule.alpha_bar[0].item())**0.5 * x0_noise
+    x0  = mean_emb + schedule.sigma0 * x0_noise
     x_t = schedule.q_sample(x0, t, noise)
     if known is not None: x_t = torch.where(known[..., None], x0, x_t)
+    x0_hat, log_p = model._answer(x_t, t, _guess(model, x_t, t, self_condition))
 
-    guess = None
-    if model.config.self_condition:
-        if self_condition is None: self_condition = not model.training or torch.rand(()).item() < 0.5
-        if self_condition:
-            with torch.no_grad(): guess = model(x_t, t)
-    x0_hat = model(x_t, t, guess)
-
-    target   = torch.where((t == 0)[:, None, None], mean_emb, x0)
-    mse_each = (target - x0_hat).pow(2).mean((1, 2))
-    nll_each = F.cross_entropy(model.logits(x0).transpose(1, 2), ids, reduction='none').mean(1)
-    prior_each  = schedule.alpha_bar[-1].item() * x0.pow(2).mean((1, 2))
-    anchor_each = torch.zeros_like(mse_each) if anchor is None else anchor(model, x0_hat, ids, t)
-    loss_each   = mse_each + nll_each + prior_each + (0. if anchor is None else anchor.at(step)) * anchor_each
-    whole = slice(None) if known is None else ~known.any(1)
-    return Losses(loss_each.mean(), mse_each.mean(), nll_each.mean(), prior_each.mean(), anchor_each.mean(),
-                  t[whole], mse_each.detach()[whole], loss_each.detach()[whole])
+    target = torch.where((t == 0)[:, None, None], mean_emb, x0)
+    mse    = (target - x0_hat).pow(2).mean((1, 2))
+    nll    = _token_nll(model.logits(x0), ids).mean(1)
+    prior  = schedule.alpha_bar[-1].item() * x0.pow(2).mean((1, 2))
+    pull   = torch.zeros_like(mse) if anchor is None else anchor(model, x0_hat, ids, t)
+    words  = torch.zeros_like(mse) if log_p is None else _token_nll(log_p, ids).mean(1)
+    loss   = config.mse_weight * mse + nll + prior + (0. if anchor is None else anchor.at(step)) * pull
+    if log_p is not None: loss = loss + config.words_weight * words
+    whole  = slice(None) if known is None else ~known.any(1)
+    return Losses(loss.mean(), mse.mean(), nll.mean(), prior.mean(), pull.mean(), words.detach().mean(),
+                  t[whole], mse.detach()[whole], loss.detach()[whole])
 
 # %% ../nbs/03_losses.ipynb #24f7ffc2
+def _square(x): return x.pow(2).sum((1, 2)) # of each sentence
+
+def _strata(schedule, n, strata, rng):
+    "Timesteps t ≥ 1 for `n` sentences, one for each slice of the cost, and what each draw stands for: pairs of [n]."
+    ab = schedule.alpha_bar
+    share = torch.log((1 - ab[1:]) / (1 - ab[:-1])); share /= share.sum()     # how t = 1, 2, … is drawn
+    snr = ab / (1 - ab)
+    cost = (snr[:-1] - snr[1:]) / 2 / share / strata
+    for slice_ in range(strata):
+        u = (slice_ + torch.rand(n, generator=rng, dtype=torch.float64)) / strata
+        t = torch.searchsorted(share.cumsum(0), u).clamp_max(len(share) - 1)
+        yield t + 1, cost[t]
+
+def _clean_step(schedule, x0, mean_emb, x_t, x0_hat): # cost of the step below t = 0, for each sentence
+    ab, v = schedule.alpha_bar[0].item(), 2*schedule.sigma0_sq
+    mean_of = lambda clean: (clean + ab**0.5 * x_t) / (1 + ab)
+    return ((_square(x0 - mean_of(x0_hat)) - _square(x0 - mean_of(mean_emb))) * (1 + ab) / v
+            - x0[0].numel() / 2 * math.log(1 + ab))
+
+# %% ../nbs/03_losses.ipynb #e4969624
+_TERMS = 'diffusion', 'clean_step', 'decoder', 'prior'
+
+def _bound_terms(model, ids, strata, rng): # `_TERMS` of each sentence in nats [4, B]
+    schedule, mean_emb, last = model.schedule, model.embed(ids), model.schedule.alpha_bar[-1]
+    draw = lambda: torch.randn(mean_emb.shape, generator=rng).to(mean_emb)
+    def look(t):
+        t = t.to(ids.device)
+        x_t = schedule.q_sample(x0, t, draw())
+        return x_t, model(x_t, t, model.first_guess(x_t, t))
+    x0 = mean_emb + schedule.sigma0 * draw()
+    diffusion  = sum(cost.to(x0) * _square(x0 - look(t)[1]) for t, cost in _strata(schedule, len(ids), strata, rng))
+    clean_step = _clean_step(schedule, x0, mean_emb, *look(torch.zeros_like(ids[:, 0])))
+    decoder    = _token_nll(model.logits(x0), ids).sum(1)
+    prior      = (last * x0.pow(2) - last - torch.log(1 - last)).sum((1, 2)) / 2
+    return torch.stack([diffusion, clean_step, decoder, prior]).double().cpu()
+
 @torch.no_grad()
 def nll_bound(
     model:DiffusionLM,   # in eval mode
@@ -112,38 +161,13 @@ def nll_bound(
     batch_size:int=256,  # sentences at once
 ) -> pd.DataFrame:       # rows diffusion, clean_step, decoder, prior, total; columns nats_per_token, nats_per_sentence, stderr
     "Variational upper bound on −log p(words) by term, in nats (Li et al. 2022, eq. 2); a token is any position, PAD too."
-    schedule, rng = model.schedule, torch.Generator().manual_seed(seed)
-    draw = lambda like: torch.randn(like.shape, generator=rng).to(like)
-    ab = schedule.alpha_bar
-    sigma0_sq = (1 - ab[0]).item()
-    snr = ab / (1 - ab)
-    share = torch.log((1 - ab[1:]) / (1 - ab[:-1])); share /= share.sum()     # how t = 1, 2, … is drawn
-    cost = (snr[:-1] - snr[1:]) / 2 / share / strata                         # what a draw stands for
-    def predict(x0, t):
-        x_t = schedule.q_sample(x0, t, draw(x0))
-        return x_t, model(x_t, t, model(x_t, t) if model.config.self_condition else None)
-    square = lambda x: x.pow(2).sum((1, 2))
-    parts = []
-    for batch in ids.to(model.device).split(batch_size):
-        mean_emb = model.embed(batch)
-        x0 = mean_emb + sigma0_sq**0.5 * draw(mean_emb)
-        diffusion = 0
-        for slice_ in range(strata):
-            u = (slice_ + torch.rand(len(batch), generator=rng, dtype=torch.float64)) / strata
-            t = torch.searchsorted(share.cumsum(0), u).clamp_max(len(share) - 1)
-            diffusion += cost[t].to(x0) * square(x0 - predict(x0, (t + 1).to(batch.device))[1])
-        x_t, x0_hat = predict(x0, torch.zeros_like(batch[:, 0]))
-        mean_of = lambda clean: (clean + ab[0].item()**0.5 * x_t) / (1 + ab[0].item())
-        clean_step = ((square(x0 - mean_of(x0_hat)) - square(x0 - mean_of(mean_emb))) * (1 + ab[0].item()) / (2*sigma0_sq)
-                      - x0[0].numel() / 2 * math.log(1 + ab[0].item()))
-        decoder = F.cross_entropy(model.logits(x0).transpose(1, 2), batch, reduction='none').sum(1)
-        prior = (ab[-1] * x0.pow(2) - ab[-1] - torch.log(1 - ab[-1])).sum((1, 2)) / 2
-        parts.append(torch.stack([diffusion, clean_step, decoder, prior]).double().cpu())
-    parts = torch.cat(parts, 1)
+    rng = torch.Generator().manual_seed(seed)
+    batches = ids.to(model.device).split(batch_size)
+    parts = torch.cat([_bound_terms(model, batch, strata, rng) for batch in batches], 1)
     parts = torch.cat([parts, parts.sum(0, keepdim=True)])
-    tokens, n = ids.shape[1], parts.shape[1]
-    return pd.DataFrame({'nats_per_token': parts.mean(1) / tokens, 'nats_per_sentence': parts.mean(1),
-                         'stderr': parts.std(1) / n**0.5 if n > 1 else math.nan}, index=['diffusion', 'clean_step', 'decoder', 'prior', 'total'])
+    mean, n = parts.mean(1), len(ids)
+    return pd.DataFrame(dict(nats_per_token=mean / ids.shape[1], nats_per_sentence=mean,
+                             stderr=parts.std(1) / n**0.5 if n > 1 else math.nan), index=[*_TERMS, 'total'])
 
 # %% ../nbs/03_losses.ipynb #4fca8232
 @torch.no_grad()
