@@ -40,7 +40,7 @@ class Anchor:
         weight = 'λ(step)' if callable(self.weight) else f'λ={self.weight:g}'
         return ' '.join([self.kind, weight] + [v for v in (self.grad, self.time) if v not in ('both', 'uniform')])
 
-# %% ../nbs/03_losses.ipynb #11049b54
+# %% ../nbs/03_losses.ipynb #c6933a70
 def _token_nll(logits, ids): # −log p of the words [B, T], nats
     return F.cross_entropy(logits.transpose(1, 2), ids, reduction='none')
 
@@ -75,7 +75,7 @@ class Losses:
     mse_each:torch.Tensor    # [B']
     loss_each:torch.Tensor   # [B']
 
-# %% ../nbs/03_losses.ipynb #c53b6669
+# %% ../nbs/03_losses.ipynb #b26eb1cf
 def _guess(model, x_t, t, self_condition): # what a self-conditioned model is fed back, without gradient
     if not model.config.self_condition: return None
     if self_condition is None: self_condition = not model.training or torch.rand(()).item() < 0.5
@@ -135,7 +135,7 @@ def _clean_step(schedule, x0, mean_emb, x_t, x0_hat): # cost of the step below t
     return ((_square(x0 - mean_of(x0_hat)) - _square(x0 - mean_of(mean_emb))) * (1 + ab) / v
             - x0[0].numel() / 2 * math.log(1 + ab))
 
-# %% ../nbs/03_losses.ipynb #e4969624
+# %% ../nbs/03_losses.ipynb #290c2680
 _TERMS = 'diffusion', 'clean_step', 'decoder', 'prior'
 
 def _bound_terms(model, ids, strata, rng): # `_TERMS` of each sentence in nats [4, B]
