@@ -16,7 +16,8 @@ import numpy as np, pandas as pd, torch
 from fastcore.basics import listify
 from ipywidgets import IntSlider, interactive
 from IPython.display import HTML, display
-from scipy.stats import bootstrap, spearmanr
+from scipy.stats import spearmanr
+from .basics import interval
 from .data import PAD, SPECIALS
 from .model import DiffusionLM, NoiseSchedule
 from .sample import SampleConfig, Samples, generate, until_end
@@ -26,7 +27,7 @@ def gaps(
     model:DiffusionLM, # whose embeddings
 ) -> torch.Tensor:     # [V], in the units of the embedding
     "Distance from each word's embedding to its nearest neighbour."
-    table = model.word_embedding.weight.detach()
+    table = model.table.detach()
     apart = torch.cdist(table, table, compute_mode='donot_use_mm_for_euclid_dist')
     return apart.fill_diagonal_(torch.inf).min(1).values
 
@@ -49,9 +50,6 @@ def _timestep(where, schedule, t): # t, if the schedule has it
     if not 0 <= t < schedule.steps: raise ValueError(f"{where}: timestep {t}, expected 0..{schedule.steps - 1}")
     return int(t)
 
-def _sigma0(schedule): # standard deviation of x₀ around EMB(w)
-    return (1 - schedule.alpha_bar[0].item())**0.5
-
 # %% ../nbs/06_commitment.ipynb #d31be318
 @torch.no_grad()
 def predict_noised(
@@ -63,8 +61,8 @@ def predict_noised(
     "What the network sees in sentences under the noise of `t`; a self-conditioned one looks twice."
     clean = model.embed(ids.to(model.device))
     draw = lambda: torch.randn(clean.shape, generator=rng).to(clean)
-    x_t = model.schedule.q_sample(clean + _sigma0(model.schedule)*draw(), t, draw())
-    return model(x_t, t, model(x_t, t) if model.config.self_condition else None)
+    x_t = model.schedule.q_sample(clean + model.schedule.sigma0*draw(), t, draw())
+    return model(x_t, t, model.first_guess(x_t, t))
 
 # %% ../nbs/06_commitment.ipynb #f885e04f
 def _commitment_at(model, ids, t, rng, batch_size): # the two rows of `commitment` at one t
@@ -211,10 +209,8 @@ def _compare(base, other): # a row of the audit: shares of tokens and sentences 
     counts = changed(base, other)
     tokens = lambda wrong, of, axis=-1: wrong.sum(axis) / np.maximum(of.sum(axis), 1)
     row = dict(tokens_changed=tokens(*counts.T), sentences_changed=(counts[:, 0] > 0).mean())
-    if len(counts) == 1: return row                # one sentence has no interval
-    ci = bootstrap(tuple(counts.T), tokens, paired=True, vectorized=True, n_resamples=999, method='percentile',
-                   rng=0).confidence_interval
-    return row | dict(tokens_low=ci.low, tokens_high=ci.high)
+    low, high = interval(*counts.T, statistic=tokens, resamples=999, vectorized=True)
+    return row | dict(tokens_low=low, tokens_high=high)
 
 # %% ../nbs/06_commitment.ipynb #713687cc
 def clamp_audit(
@@ -277,9 +273,9 @@ def embedding_health(
 ) -> dict:             # name -> number
     """The state of the embedding table, with an alarm for collapse. Frequencies are read off the vocabulary's order
     (most frequent first)."""
-    table, gap = model.word_embedding.weight.detach().cpu(), gaps(model).cpu()
+    table, gap = model.table.detach().cpu(), gaps(model).cpu()
     norm, rng = table.norm(dim=1), torch.Generator().manual_seed(0)
-    x0 = table[None] + _sigma0(model.schedule) * torch.randn(draws, *table.shape, generator=rng)
+    x0 = table[None] + model.schedule.sigma0 * torch.randn(draws, *table.shape, generator=rng)
     out = dict(norm=norm.mean().item(), gap_median=gap.median().item(), gap_min=gap.min().item(),
                gap_over_norm=(gap.median() / norm.mean()).item(), effective_rank=_effective_rank(table),
                norm_by_rank=float(spearmanr(np.arange(len(norm)), norm).statistic), # > 0: rare words are longer
@@ -296,7 +292,7 @@ def plot_health(
     fig, (left, right) = plt.subplots(1, 2, figsize=(8, 3), layout='constrained')
     for name, model in models.items():
         left.hist(gaps(model).cpu().numpy(), bins=30, histtype='step', label=name)
-        right.plot(model.word_embedding.weight.detach().cpu().norm(dim=1), '.', ms=4, label=name)
+        right.plot(model.table.detach().cpu().norm(dim=1), '.', ms=4, label=name)
     left.set(xlabel='gap to the nearest other word', ylabel='words'); left.legend(fontsize='small')
     right.set(xlabel='word, most frequent first', ylabel='norm of the embedding', ylim=(0, None))
     return fig
