@@ -11,6 +11,7 @@ __all__ = ['gaps', 'point_commitment', 'predict_noised', 'commitment', 'plot_com
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from itertools import zip_longest
 import matplotlib.pyplot as plt
 import numpy as np, pandas as pd, torch
 from fastcore.basics import listify
@@ -37,13 +38,13 @@ def point_commitment(
     model:DiffusionLM, # for its embeddings and rounding
     x:torch.Tensor,    # points [B, T, d], usually x̂₀
 ) -> dict:             # name -> [B, T]
-    """Per position: nearest word, distance to it, relative distance ρ, entropy of p(w|x) in nats, and whether nearest
-    and argmax agree."""
+    """Per position: nearest word, distance to it, relative distance ρ, whether that is below 1, entropy of p(w|x) in nats,
+    and whether nearest and argmax agree."""
     words, distance = model.nearest(x)
-    logits = model.logits(x)
+    relative, logits = distance / (gaps(model)[words] / 2), model.logits(x)
     log_p = logits.log_softmax(-1)
-    return dict(words=words, distance=distance, relative=distance / (gaps(model)[words] / 2),
-                entropy=-(log_p.exp() * log_p).sum(-1), agree=logits.argmax(-1) == words)
+    return dict(words=words, distance=distance, relative=relative, committed=relative < 1,
+                entropy=-(log_p.exp() * log_p).sum(-1), nearest_is_argmax=logits.argmax(-1) == words)
 
 # %% ../nbs/06_commitment.ipynb #d02869d3
 def _timestep(where, schedule, t): # t, if the schedule has it
@@ -65,14 +66,21 @@ def predict_noised(
     return model(x_t, t, model.first_guess(x_t, t))
 
 # %% ../nbs/06_commitment.ipynb #f885e04f
+_LABELS = dict(distance='distance to the nearest word', relative='relative distance ρ',
+               committed='share inside the ball of a word', right='share of right words',
+               committed_right='share committed and right', entropy='entropy of p(w|x̂₀), nats',
+               nearest_is_argmax='share where nearest is argmax', as_in_the_end='share that stay') # in the order of the columns
+
+def _means(seen, kept, **row): # a row of a table: the measures there are, averaged over the positions `kept`
+    return row | {name: seen[name][kept].double().mean().item() for name in _LABELS if name in seen}
+
 def _commitment_at(model, ids, t, rng, batch_size): # the two rows of `commitment` at one t
     parts = [point_commitment(model, predict_noised(model, batch, t, rng)) for batch in ids.split(batch_size)]
     seen = {k: torch.cat([part[k] for part in parts]).cpu() for k in parts[0]}
-    right, inside = seen['words'] == ids, seen['relative'] < 1
-    measures = dict(distance=seen['distance'], relative=seen['relative'], committed=inside, right=right,
-                    committed_right=inside & right, entropy=seen['entropy'], nearest_is_argmax=seen['agree'])
-    mean = lambda kept: {name: v[kept].double().mean().item() for name, v in measures.items()}
-    return [dict(t=t, positions='words') | mean(ids != PAD), dict(t=t, positions='all') | mean(torch.ones_like(right))]
+    right = seen['words'] == ids
+    seen |= dict(right=right, committed_right=seen['committed'] & right)
+    kept = dict(words=ids != PAD, all=torch.ones_like(right))
+    return [_means(seen, where, t=t, positions=name) for name, where in kept.items()]
 
 # %% ../nbs/06_commitment.ipynb #914b7063
 def commitment(
@@ -89,10 +97,6 @@ def commitment(
     return pd.DataFrame([row for t in timesteps for row in _commitment_at(model, ids.cpu(), t, rng, batch_size)])
 
 # %% ../nbs/06_commitment.ipynb #10e4f24c
-_LABELS = dict(relative='relative distance ρ', distance='distance to the nearest word', right='share of right words',
-               committed='share inside the ball of a word', committed_right='share committed and right',
-               entropy='entropy of p(w|x̂₀), nats')
-
 def plot_commitment(
     tables:dict,             # name -> table of `commitment`
     what:str='relative',     # which column
@@ -118,14 +122,11 @@ def sampling_commitment(
 ) -> pd.DataFrame:     # a row for each step
     "Commitment of x̂₀ (before clamping) at each step of a sampling run, over the positions that end as words."
     _need_trace('sampling_commitment', samples)
-    kept, rows = samples.ids != PAD, []
+    rows = []
     for step in samples.trace:
         seen = {k: v.cpu() for k, v in point_commitment(model, step['x0_hat'].to(model.device)).items()}
-        measures = dict(distance=seen['distance'], relative=seen['relative'], committed=seen['relative'] < 1,
-                        entropy=seen['entropy'], nearest_is_argmax=seen['agree'],
-                        as_in_the_end=seen['words'] == samples.ids)
-        means = {name: v[kept].double().mean().item() for name, v in measures.items()}
-        rows.append(dict(t=step['t'], positions='words') | means)
+        seen['as_in_the_end'] = seen['words'] == samples.ids
+        rows.append(_means(seen, samples.ids != PAD, t=step['t'], positions='words'))
     return pd.DataFrame(rows)
 
 # %% ../nbs/06_commitment.ipynb #16df3b3f
@@ -181,12 +182,8 @@ def changed(
     b:Samples, # the same rows, made otherwise
 ) -> np.ndarray: # [n, 2]: positions that differ, positions that hold a word in either
     "Count differing tokens row by row, PAD apart."
-    out = []
-    for x, y in zip(a.ids.tolist(), b.ids.tolist()):
-        x, y = until_end(x), until_end(y)
-        longest = max(len(x), len(y))
-        out.append((sum(u != v for u, v in zip(x, y)) + longest - min(len(x), len(y)), longest))
-    return np.array(out)
+    pairs = [[*zip_longest(until_end(x), until_end(y))] for x, y in zip(a.ids.tolist(), b.ids.tolist())]
+    return np.array([(sum(u != v for u, v in row), len(row)) for row in pairs])
 
 # %% ../nbs/06_commitment.ipynb #e8f39cf3
 @dataclass

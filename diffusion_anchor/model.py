@@ -50,7 +50,7 @@ class NoiseSchedule:
 
     def __repr__(self): return f'NoiseSchedule(steps={self.steps}, kind={self.kind!r})'
 
-# %% ../nbs/02_model.ipynb #87dcf1be
+# %% ../nbs/02_model.ipynb #41a371a2
 @patch
 def scaled(self:NoiseSchedule,
     t:torch.Tensor|float, # timesteps 0..steps-1, fractions too
@@ -204,7 +204,7 @@ def logits(self:DiffusionLM,
     "Rounding: p(w|x) = softmax(EMB x + b) (Li et al. 2022, eq. 3)."
     return F.linear(x, self.table, self.lm_head.bias)
 
-# %% ../nbs/02_model.ipynb #5a1cb21b
+# %% ../nbs/02_model.ipynb #d51634ed
 @patch
 def nearest(self:DiffusionLM,
     x:torch.Tensor, # points in embedding space [B, T, d]
@@ -216,7 +216,7 @@ def nearest(self:DiffusionLM,
     ids = torch.cat([torch.cdist(part, table).argmin(-1) for part in flat.split(65536)]).view(x.shape[:-1])
     return ids, (x - table[ids]).norm(dim=-1)
 
-# %% ../nbs/02_model.ipynb #95d22801
+# %% ../nbs/02_model.ipynb #ac15facf
 def time_features(
     t:torch.Tensor, # times [B], on the scale 0..1000
 ) -> torch.Tensor:  # [B, TIME_DIM]
@@ -226,7 +226,7 @@ def time_features(
     angles = t.float()[:, None] * freqs
     return torch.cat([angles.cos(), angles.sin()], -1)
 
-# %% ../nbs/02_model.ipynb #2923c630
+# %% ../nbs/02_model.ipynb #a3ed27fe
 @patch
 def _network(self:DiffusionLM, x_t, t, x0_prev=None): # what comes out of it [B, T, d]
     x_in = x_t
@@ -237,7 +237,7 @@ def _network(self:DiffusionLM, x_t, t, x0_prev=None): # what comes out of it [B,
     h = self.input_transformers(self.dropout(self.LayerNorm(h))).last_hidden_state
     return self.output_down_proj(h).to(x_t.dtype)
 
-# %% ../nbs/02_model.ipynb #bdde10d8
+# %% ../nbs/02_model.ipynb #81df49d0
 @patch
 def _likelihood(self:DiffusionLM, x_t, t): # log p(x_t | w) [B, T, V], what does not depend on w left out
     signal, spread = self.schedule._signal_and_noise(t.round().long(), x_t)
@@ -255,7 +255,7 @@ def _answer(self:DiffusionLM, x_t, t, x0_prev=None):
         log_p = logits.log_softmax(-1)
         return log_p.exp() @ self.table, log_p
 
-# %% ../nbs/02_model.ipynb #61f45a87
+# %% ../nbs/02_model.ipynb #24406eaf
 @patch
 def forward(self:DiffusionLM,
     x_t:torch.Tensor,          # noisy embeddings [B, T, d]
@@ -275,7 +275,7 @@ def word_log_probs(self:DiffusionLM,
     x0_hat, log_p = self._answer(x_t, t, x0_prev)
     return self.logits(x0_hat).log_softmax(-1) if log_p is None else log_p
 
-# %% ../nbs/02_model.ipynb #516decaf
+# %% ../nbs/02_model.ipynb #fb7ba8f4
 @patch
 def first_guess(self:DiffusionLM,
     x_t:torch.Tensor, # noisy embeddings [B, T, d]
@@ -319,30 +319,24 @@ def save_pretrained(self:DiffusionLM,
     ModelCard(f'---\n{card.to_yaml()}\n---\n{_CARD.format(name=name or directory.name, rows=rows)}').save(directory/'README.md')
     return directory
 
-# %% ../nbs/02_model.ipynb #06f8cd53
+# %% ../nbs/02_model.ipynb #ae2c9ce3
 @patch
 def _load(self:DiffusionLM, tensors, where):
-    "Load named tensors strictly; a mismatch is one line that names the first tensors at fault."
-    own, tensors = self.state_dict(), {'lm_head.weight': tensors.get('word_embedding.weight'), **tensors}
-    wrong = [f'{k} missing' for k in own if tensors.get(k) is None] + [f'{k} unknown' for k in tensors if k not in own]
-    wrong += [f'{k} is {list(tensors[k].shape)}, expected {list(v.shape)}' for k, v in own.items()
-              if tensors.get(k) is not None and tensors[k].shape != v.shape]
-    more = f' and {len(wrong)-3} more' if len(wrong) > 3 else ''
-    if wrong: raise ValueError(f"{where} does not fit this model: {'; '.join(wrong[:3])}{more}")
-    self.load_state_dict(tensors)
+    "Load named tensors strictly; the first three mismatches in one line."
+    try: self.load_state_dict({'lm_head.weight': tensors.get('word_embedding.weight')} | tensors) # the tied weight is written once
+    except RuntimeError as error:
+        wrong = [f'{line.strip():.200}' for line in str(error).splitlines()[1:]]
+        raise ValueError(f"{where} does not fit this model: {' '.join(wrong[:3])}") from None
     return self.eval()
 
-# %% ../nbs/02_model.ipynb #0e247949
+# %% ../nbs/02_model.ipynb #25c870c6
 def _model_folder(source): # where a model lies: `source`, or what the Hub has under that id
-    folder = Path(source)
-    if not folder.is_dir():
-        try: folder = Path(snapshot_download(str(source)))
-        except Exception as e:
-            raise FileNotFoundError(f"from_pretrained: {source} is neither a directory nor a model that the Hub has "
-                                    f"({type(e).__name__})") from None
-    for name in ('config.json', 'model.safetensors'):
-        if not (folder/name).exists():
-            raise FileNotFoundError(f"from_pretrained: {folder} holds no {name}; is it a model directory?")
+    try: folder = Path(source) if Path(source).is_dir() else Path(snapshot_download(str(source)))
+    except Exception as e:
+        raise FileNotFoundError(f"from_pretrained: {source} is neither a directory nor a model that the Hub has "
+                                f"({type(e).__name__})") from None
+    if missing := [name for name in ('config.json', 'model.safetensors') if not (folder/name).exists()]:
+        raise FileNotFoundError(f"from_pretrained: {folder} holds no {missing[0]}; is it a model directory?")
     return folder
 
 @patch(cls_method=True)
@@ -359,7 +353,7 @@ def from_pretrained(cls:DiffusionLM,
     vocab = Vocab.load(folder/'vocab.json') if (folder/'vocab.json').exists() else None
     return cls(config, vocab)._load(tensors, str(folder))
 
-# %% ../nbs/02_model.ipynb #b0a04b3f
+# %% ../nbs/02_model.ipynb #3d04d528
 @patch
 def push_to_hub(self:DiffusionLM,
     repo:str,           # 'user/name'
@@ -389,7 +383,7 @@ def _authors_state(source): # named tensors of a checkpoint, a path or a dict al
                          "expected a Diffusion-LM state dict")
     return state, where
 
-# %% ../nbs/02_model.ipynb #be9cb765
+# %% ../nbs/02_model.ipynb #b38691a1
 @patch(cls_method=True)
 def from_diffusion_lm(cls:DiffusionLM,
     source,                    # path of a checkpoint, or a state dict
