@@ -38,8 +38,8 @@ def point_commitment(
     model:DiffusionLM, # for its embeddings and rounding
     x:torch.Tensor,    # points [B, T, d], usually x̂₀
 ) -> dict:             # name -> [B, T]
-    """Per position: nearest word, distance to it, relative distance ρ, whether that is below 1, entropy of p(w|x) in nats,
-    and whether nearest and argmax agree."""
+    """Per position: nearest word, distance to it, relative distance ρ, whether that is below 1, entropy of p(w|x) in
+    nats, and whether nearest and argmax agree."""
     words, distance = model.nearest(x)
     relative, logits = distance / (gaps(model)[words] / 2), model.logits(x)
     log_p = logits.log_softmax(-1)
@@ -66,14 +66,16 @@ def predict_noised(
     return model(x_t, t, model.first_guess(x_t, t))
 
 # %% ../nbs/06_commitment.ipynb #f885e04f
+# in the order of the columns
 _LABELS = dict(distance='distance to the nearest word', relative='relative distance ρ',
                committed='share inside the ball of a word', right='share of right words',
                committed_right='share committed and right', entropy='entropy of p(w|x̂₀), nats',
-               nearest_is_argmax='share where nearest is argmax', as_in_the_end='share that stay') # in the order of the columns
+               nearest_is_argmax='share where nearest is argmax', as_in_the_end='share that stay')
 
 def _means(seen, kept, **row): # a row of a table: the measures there are, averaged over the positions `kept`
     return row | {name: seen[name][kept].double().mean().item() for name in _LABELS if name in seen}
 
+# %% ../nbs/06_commitment.ipynb #c061ef76
 def _commitment_at(model, ids, t, rng, batch_size): # the two rows of `commitment` at one t
     parts = [point_commitment(model, predict_noised(model, batch, t, rng)) for batch in ids.split(batch_size)]
     seen = {k: torch.cat([part[k] for part in parts]).cpu() for k in parts[0]}

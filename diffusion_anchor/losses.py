@@ -44,6 +44,7 @@ class Anchor:
 def _token_nll(logits, ids): # −log p of the words [B, T], nats
     return F.cross_entropy(logits.transpose(1, 2), ids, reduction='none')
 
+# %% ../nbs/03_losses.ipynb #c574f1d3
 @patch
 def __call__(self:Anchor,
     model:DiffusionLM,    # gives the embeddings and the rounding layer
@@ -65,7 +66,7 @@ def __call__(self:Anchor,
 @dataclass
 class Losses:
     "Means over the batch, and per-sentence values for the quarters of t."
-    loss:torch.Tensor        # what is minimised: mse + decoder_nll + prior + λ·anchor + words, the weights as in the config
+    loss:torch.Tensor        # what is minimised: mse + decoder_nll + prior + λ·anchor + words, weighted as configured
     mse:torch.Tensor         # mean squared error of x̂₀, averaged over T·d
     decoder_nll:torch.Tensor # −log p(w | x₀), nats a token
     prior:torch.Tensor       # mean of (√ᾱ_T x₀)²
@@ -81,6 +82,15 @@ def _guess(model, x_t, t, self_condition): # what a self-conditioned model is fe
     if self_condition is None: self_condition = not model.training or torch.rand(()).item() < 0.5
     with torch.no_grad(): return model.first_guess(x_t, t) if self_condition else None
 
+def _terms(model, ids, anchor, t, mean_emb, x0, x0_hat, log_p): # the terms of the objective for each sentence [B]
+    mse = (torch.where((t == 0)[:, None, None], mean_emb, x0) - x0_hat).pow(2).mean((1, 2))
+    none = torch.zeros_like(mse)
+    return dict(mse=mse, decoder_nll=_token_nll(model.logits(x0), ids).mean(1),
+                prior=model.schedule.alpha_bar[-1].item() * x0.pow(2).mean((1, 2)),
+                anchor=none if anchor is None else anchor(model, x0_hat, ids, t),
+                words=none if log_p is None else _token_nll(log_p, ids).mean(1))
+
+# %% ../nbs/03_losses.ipynb #749a376c
 def diffusion_loss(
     model:DiffusionLM,            # in train mode for training
     ids:torch.Tensor,             # words [B, T], PAD counting like any other
@@ -92,28 +102,23 @@ def diffusion_loss(
     self_condition:bool=None,     # feed a first guess back; None tosses a coin in training and says yes in evaluation
     known:torch.Tensor=None,      # words that stay free of noise [B, T], bool; they count in the loss like the others
 ) -> Losses:
-    """Diffusion-LM's training objective (`training_losses_e2e` of Li et al. 2022), plus an anchor, plus cross-entropy if the
-    model predicts words, plus partial noising (Gong et al. 2023) if some words are `known`."""
-    schedule, config, mean_emb = model.schedule, model.config, model.embed(ids)
-    if t is None: t = torch.randint(0, schedule.steps, (len(ids),), device=ids.device)
+    """Diffusion-LM's training objective (`training_losses_e2e` of Li et al. 2022), plus an anchor, plus cross-entropy
+    if the model predicts words, plus partial noising (Gong et al. 2023) if some words are `known`."""
+    config, mean_emb = model.config, model.embed(ids)
+    if t is None: t = torch.randint(0, model.schedule.steps, (len(ids),), device=ids.device)
     noise    = torch.randn_like(mean_emb) if noise is None else noise
     x0_noise = torch.randn_like(mean_emb) if x0_noise is None else x0_noise
-    x0  = mean_emb + schedule.sigma0 * x0_noise
-    x_t = schedule.q_sample(x0, t, noise)
+    x0  = mean_emb + model.schedule.sigma0 * x0_noise
+    x_t = model.schedule.q_sample(x0, t, noise)
     if known is not None: x_t = torch.where(known[..., None], x0, x_t)
     x0_hat, log_p = model._answer(x_t, t, _guess(model, x_t, t, self_condition))
-
-    target = torch.where((t == 0)[:, None, None], mean_emb, x0)
-    mse    = (target - x0_hat).pow(2).mean((1, 2))
-    nll    = _token_nll(model.logits(x0), ids).mean(1)
-    prior  = schedule.alpha_bar[-1].item() * x0.pow(2).mean((1, 2))
-    pull   = torch.zeros_like(mse) if anchor is None else anchor(model, x0_hat, ids, t)
-    words  = torch.zeros_like(mse) if log_p is None else _token_nll(log_p, ids).mean(1)
-    loss   = config.mse_weight * mse + nll + prior + (0. if anchor is None else anchor.at(step)) * pull
-    if log_p is not None: loss = loss + config.words_weight * words
-    whole  = slice(None) if known is None else ~known.any(1)
-    return Losses(loss.mean(), mse.mean(), nll.mean(), prior.mean(), pull.mean(), words.detach().mean(),
-                  t[whole], mse.detach()[whole], loss.detach()[whole])
+    each = _terms(model, ids, anchor, t, mean_emb, x0, x0_hat, log_p)
+    loss = config.mse_weight * each['mse'] + each['decoder_nll'] + each['prior']
+    loss = loss + (0. if anchor is None else anchor.at(step)) * each['anchor']
+    if log_p is not None: loss = loss + config.words_weight * each['words']
+    whole = slice(None) if known is None else ~known.any(1)
+    return Losses(loss=loss.mean(), words=each.pop('words').detach().mean(), **{k: v.mean() for k, v in each.items()},
+                  t=t[whole], mse_each=each['mse'].detach()[whole], loss_each=loss.detach()[whole])
 
 # %% ../nbs/03_losses.ipynb #24f7ffc2
 def _square(x): return x.pow(2).sum((1, 2)) # of each sentence
@@ -129,6 +134,7 @@ def _strata(schedule, n, strata, rng):
         t = torch.searchsorted(share.cumsum(0), u).clamp_max(len(share) - 1)
         yield t + 1, cost[t]
 
+# %% ../nbs/03_losses.ipynb #81151986
 def _clean_step(schedule, x0, mean_emb, x_t, x0_hat): # cost of the step below t = 0, for each sentence
     ab, v = schedule.alpha_bar[0].item(), 2*schedule.sigma0_sq
     mean_of = lambda clean: (clean + ab**0.5 * x_t) / (1 + ab)
@@ -152,6 +158,7 @@ def _bound_terms(model, ids, strata, rng): # `_TERMS` of each sentence in nats [
     prior      = (last * x0.pow(2) - last - torch.log(1 - last)).sum((1, 2)) / 2
     return torch.stack([diffusion, clean_step, decoder, prior]).double().cpu()
 
+# %% ../nbs/03_losses.ipynb #6bba4a58
 @torch.no_grad()
 def nll_bound(
     model:DiffusionLM,   # in eval mode
@@ -159,8 +166,9 @@ def nll_bound(
     strata:int=64,       # timesteps drawn a sentence
     seed:int=0,          # of the noise
     batch_size:int=256,  # sentences at once
-) -> pd.DataFrame:       # rows diffusion, clean_step, decoder, prior, total; columns nats_per_token, nats_per_sentence, stderr
-    "Variational upper bound on −log p(words) by term, in nats (Li et al. 2022, eq. 2); a token is any position, PAD too."
+) -> pd.DataFrame:       # columns nats_per_token, nats_per_sentence, stderr
+    """Variational upper bound on −log p(words) by term (diffusion, clean_step, decoder, prior, total), in nats (Li
+    et al. 2022, eq. 2); a token is any position, PAD too."""
     rng = torch.Generator().manual_seed(seed)
     batches = ids.to(model.device).split(batch_size)
     parts = torch.cat([_bound_terms(model, batch, strata, rng) for batch in batches], 1)

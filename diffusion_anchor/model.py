@@ -28,27 +28,25 @@ SCHEDULES:dict[str, Callable] = { # name -> ᾱ(s), the share of signal variance
     'sqrt':   lambda s: 1 - math.sqrt(s + 1e-4),                              # Li et al. 2022
     'cosine': lambda s: math.cos((s + 0.008) / 1.008 * math.pi / 2) ** 2}     # Nichol & Dhariwal 2021
 
+@dataclass(eq=False)
 class NoiseSchedule:
-    """How much signal is left at each timestep, and the Gaussians that follow from it. `alpha_bar` is a float64 tensor [steps];
-    `sigma0` is the standard deviation σ₀ of x₀ around EMB(w), `sigma0_sq` its square."""
-    def __init__(self,
-        steps:int=2000,  # number of timesteps; t runs 0 (nearly clean) .. steps-1 (noise)
-        kind:str='sqrt', # one of `SCHEDULES`
-    ):
-        share = SCHEDULES[one_of('NoiseSchedule: kind', kind, SCHEDULES)]
-        if steps < 1: raise ValueError(f"NoiseSchedule: steps={steps}, expected at least 1")
-        left = [share(i/steps) for i in range(steps + 1)]
+    """How much signal is left at each timestep, and the Gaussians that follow from it. `alpha_bar` is a float64 tensor
+    [steps]; `sigma0` is the standard deviation σ₀ of x₀ around EMB(w), `sigma0_sq` its square."""
+    steps:int=2000  # number of timesteps; t runs 0 (nearly clean) .. steps-1 (noise)
+    kind:str='sqrt' # one of `SCHEDULES`
+
+    def __post_init__(self):
+        share = SCHEDULES[one_of('NoiseSchedule: kind', self.kind, SCHEDULES)]
+        if self.steps < 1: raise ValueError(f"NoiseSchedule: steps={self.steps}, expected at least 1")
+        left = [share(i/self.steps) for i in range(self.steps + 1)]
         if not (all(a > b for a, b in pairwise(left)) and left[-2] > 0):
-            raise ValueError(f"NoiseSchedule: {kind!r} is expected to fall as s grows, and to stay above 0 for s < 1")
-        self.steps, self.kind = steps, kind
+            raise ValueError(f"NoiseSchedule: {self.kind!r} is expected to fall with s, and to stay above 0 for s < 1")
         betas = [min(1 - b/a, 0.999) for a, b in pairwise(left)]
         self.betas = torch.tensor(betas, dtype=torch.float64)
         self.alpha_bar = (1 - self.betas).cumprod(0)
         self.sigma0_sq = 1 - (1 - betas[0])           # 1 − ᾱ_0
         self.sigma0 = self.sigma0_sq**0.5
         self._copies = {} # device -> √ᾱ and √(1−ᾱ) there: a look-up must not make a GPU wait for the processor
-
-    def __repr__(self): return f'NoiseSchedule(steps={self.steps}, kind={self.kind!r})'
 
 # %% ../nbs/02_model.ipynb #41a371a2
 @patch
@@ -67,6 +65,7 @@ def _signal_and_noise(self:NoiseSchedule, t, like):
     t = torch.as_tensor(t, device=like.device)
     return [v[t].to(like.dtype).view(-1, *[1] * (like.dim() - 1)) for v in self._copies[like.device]]
 
+# %% ../nbs/02_model.ipynb #1a682e16
 @patch
 def q_sample(self:NoiseSchedule,
     x0:torch.Tensor,    # clean embeddings [B, T, d]
@@ -81,6 +80,7 @@ def q_sample(self:NoiseSchedule,
 @patch
 def _signal(self:NoiseSchedule, t): return 1.0 if t < 0 else self.alpha_bar[t].item()
 
+# %% ../nbs/02_model.ipynb #24708489
 @patch
 def posterior(self:NoiseSchedule,
     x0:torch.Tensor,  # clean embeddings, or their prediction x̂₀ [B, T, d]
@@ -147,7 +147,7 @@ class DiffusionLMConfig:
         one_of('DiffusionLMConfig: schedule', self.schedule, SCHEDULES)
         one_of('DiffusionLMConfig: predict', self.predict, ('x0', 'words'))
         if self.likelihood and self.predict != 'words': refuse('likelihood', "False unless predict='words'")
-        if self.emb_norm is not None and not 0 < self.emb_norm < math.inf: refuse('emb_norm', 'None or a length above 0')
+        if self.emb_norm is not None and not 0 < self.emb_norm < math.inf: refuse('emb_norm', 'None or above 0')
         for name in ('mse_weight', 'words_weight'):
             if not 0 <= getattr(self, name) < math.inf: refuse(name, '0 or more')
 
@@ -155,7 +155,7 @@ class DiffusionLMConfig:
 TIME_DIM, MAX_POSITIONS = 128, 512 # fixed in the authors' network: sinusoid features of t, rows of the position table
 
 class DiffusionLM(nn.Module):
-    "A network that predicts clean word embeddings from noisy ones, with its embedding table, rounding and noise schedule."
+    "A network that predicts clean word embeddings from noisy ones; its embeddings, rounding and noise schedule."
     def __init__(self,
         config:DiffusionLMConfig, # shapes, and what is predicted
         vocab:Vocab=None,         # the words behind the ids; needed to print text
@@ -190,6 +190,7 @@ def table(self:DiffusionLM) -> torch.Tensor: # [V, d]
     weight, norm = self.word_embedding.weight, self.config.emb_norm
     return weight if norm is None else norm * F.normalize(weight, dim=-1)
 
+# %% ../nbs/02_model.ipynb #e3c0f7f2
 @patch
 def embed(self:DiffusionLM,
     ids:torch.Tensor, # word ids [B, T]
@@ -211,7 +212,7 @@ def nearest(self:DiffusionLM,
 ) -> tuple:         # ids [B, T], distance [B, T] in the units of the embedding
     "The word whose embedding is closest in L2, and how far it is."
     table = self.table
-    # cdist finds the word fast, by a matrix product that loses small distances; the distance itself is then taken exactly
+    # cdist finds the word fast, by a matrix product that loses small distances; the distance is then taken exactly
     flat = x.reshape(-1, x.shape[-1]).to(table.dtype)
     ids = torch.cat([torch.cdist(part, table).argmin(-1) for part in flat.split(65536)]).view(x.shape[:-1])
     return ids, (x - table[ids]).norm(dim=-1)
@@ -244,6 +245,7 @@ def _likelihood(self:DiffusionLM, x_t, t): # log p(x_t | w) [B, T, V], what does
     variance, table = signal**2 * self.schedule.sigma0_sq + spread**2, self.table
     return (signal * x_t @ table.T - signal**2 * table.pow(2).sum(-1) / 2) / variance
 
+# %% ../nbs/02_model.ipynb #0e4d261a
 @patch
 def _answer(self:DiffusionLM, x_t, t, x0_prev=None):
     "x̂₀ [B, T, d] and log p(w | x_t) [B, T, V] from one pass; no log p if the network predicts points."
@@ -265,6 +267,7 @@ def forward(self:DiffusionLM,
     "Predict the clean embeddings x̂₀ = f(x_t, t)."
     return self._answer(x_t, t, x0_prev)[0]
 
+# %% ../nbs/02_model.ipynb #9fb6ec3a
 @patch
 def word_log_probs(self:DiffusionLM,
     x_t:torch.Tensor,          # noisy embeddings [B, T, d]
@@ -287,7 +290,8 @@ def first_guess(self:DiffusionLM,
 # %% ../nbs/02_model.ipynb #5cbbf136
 _CARD = """# {name}
 
-A [Diffusion-LM](https://arxiv.org/abs/2205.14217) trained with [diffusion_anchor](https://github.com/diffusion-anchor/diffusion_anchor).
+A [Diffusion-LM](https://arxiv.org/abs/2205.14217) trained with
+[diffusion_anchor](https://github.com/diffusion-anchor/diffusion_anchor).
 
 ```python
 from diffusion_anchor.model import DiffusionLM
@@ -299,7 +303,10 @@ print('\\n'.join(generate(DiffusionLM.from_pretrained('{name}'), n=5).texts))
 |---|---|
 {rows}
 """
+_ABOUT = ModelCardData(library_name='diffusion_anchor', pipeline_tag='text-generation', tags=['diffusion-lm'],
+                       license='apache-2.0')
 
+# %% ../nbs/02_model.ipynb #f2ebf739
 @patch
 def save_pretrained(self:DiffusionLM,
     directory,       # where to write; made if it is not there
@@ -314,16 +321,17 @@ def save_pretrained(self:DiffusionLM,
         save_file(tensors, directory/'model.safetensors', metadata={'format': 'pt'})
     write_json(directory/'config.json', config)
     if self.vocab is not None: self.vocab.save(directory/'vocab.json')
-    card = ModelCardData(library_name='diffusion_anchor', pipeline_tag='text-generation', tags=['diffusion-lm'], license='apache-2.0')
     rows = '\n'.join(f'| {k} | {v} |' for k, v in (config | (about or {})).items())
-    ModelCard(f'---\n{card.to_yaml()}\n---\n{_CARD.format(name=name or directory.name, rows=rows)}').save(directory/'README.md')
+    text = _CARD.format(name=name or directory.name, rows=rows)
+    ModelCard(f'---\n{_ABOUT.to_yaml()}\n---\n{text}').save(directory/'README.md')
     return directory
 
 # %% ../nbs/02_model.ipynb #ae2c9ce3
 @patch
 def _load(self:DiffusionLM, tensors, where):
     "Load named tensors strictly; the first three mismatches in one line."
-    try: self.load_state_dict({'lm_head.weight': tensors.get('word_embedding.weight')} | tensors) # the tied weight is written once
+    tied = {'lm_head.weight': tensors.get('word_embedding.weight')} # written once
+    try: self.load_state_dict(tied | tensors)
     except RuntimeError as error:
         wrong = [f'{line.strip():.200}' for line in str(error).splitlines()[1:]]
         raise ValueError(f"{where} does not fit this model: {' '.join(wrong[:3])}") from None
@@ -339,6 +347,7 @@ def _model_folder(source): # where a model lies: `source`, or what the Hub has u
         raise FileNotFoundError(f"from_pretrained: {folder} holds no {missing[0]}; is it a model directory?")
     return folder
 
+# %% ../nbs/02_model.ipynb #dae1a1db
 @patch(cls_method=True)
 def from_pretrained(cls:DiffusionLM,
     source, # a directory written by `save_pretrained`, or a Hub id
@@ -372,16 +381,13 @@ def _authors_state(source): # named tensors of a checkpoint, a path or a dict al
     state, where = source, 'the state dict'
     if not isinstance(source, dict):
         where = str(source)
-        if not Path(source).is_file(): raise FileNotFoundError(f"from_diffusion_lm: no file {source}")
-        try: state = torch.load(source, map_location='cpu', weights_only=True)
+        try: state = dict(torch.load(source, map_location='cpu', weights_only=True))
         except Exception as e:
             told = str(e).splitlines()[0][:120]
             raise ValueError(f"from_diffusion_lm: {source} is not a plain tensor checkpoint: {told}") from None
-    state = {k.removeprefix('module.'): v for k, v in state.items() if not k.endswith('position_ids')} # 0..511, no weight
-    if 'word_embedding.weight' not in state or 'time_embed.2.weight' not in state:
-        raise ValueError(f"from_diffusion_lm: {where} has no word_embedding.weight or time_embed.2.weight; "
-                         "expected a Diffusion-LM state dict")
-    return state, where
+    if missing := {'word_embedding.weight', 'time_embed.2.weight'} - {k.removeprefix('module.') for k in state}:
+        raise ValueError(f"from_diffusion_lm: {where} has no {min(missing)}; expected a Diffusion-LM state dict")
+    return {k.removeprefix('module.'): v for k, v in state.items() if not k.endswith('position_ids')}, where
 
 # %% ../nbs/02_model.ipynb #b38691a1
 @patch(cls_method=True)
