@@ -64,20 +64,6 @@ def __call__(self:Anchor,
         value = (x0_hat - F.embedding(words, table)).pow(2).mean((1, 2))
     return value * model.schedule.alpha_bar[t.cpu()].to(value) if self.time == 'alpha_bar' else value
 
-# %% ../nbs/03_losses.ipynb #aef62bd3
-@dataclass
-class Losses:
-    "Means over the batch, and per-sentence values for the quarters of t."
-    loss:torch.Tensor        # what is minimised: mse + decoder_nll + prior + λ·anchor + words, weighted as configured
-    mse:torch.Tensor         # mean squared error of x̂₀, averaged over T·d
-    decoder_nll:torch.Tensor # −log p(w | x₀), nats a token
-    prior:torch.Tensor       # mean of (√ᾱ_T x₀)²
-    anchor:torch.Tensor      # the anchor's value before λ; 0 without one
-    words:torch.Tensor       # −log p(w | x_t), nats a token, detached; 0 if the model predicts points
-    t:torch.Tensor           # timesteps [B'], of the sentences without known words
-    mse_each:torch.Tensor    # [B']
-    loss_each:torch.Tensor   # [B']
-
 # %% ../nbs/03_losses.ipynb #b26eb1cf
 def _guess(model, x_t, t, self_condition): # what a self-conditioned model is fed back, without gradient
     if not model.config.self_condition: return None
@@ -91,6 +77,20 @@ def _terms(model, ids, anchor, t, mean_emb, x0, x0_hat, log_p): # the terms of t
                 prior=model.schedule.alpha_bar[-1].item() * x0.pow(2).mean((1, 2)),
                 anchor=none if anchor is None else anchor(model, x0_hat, ids, t),
                 words=none if log_p is None else _token_nll(log_p, ids).mean(1))
+
+# %% ../nbs/03_losses.ipynb #aef62bd3
+@dataclass
+class Losses:
+    "Means over the batch, and per-sentence values for the quarters of t."
+    loss:torch.Tensor        # what is minimised: mse + decoder_nll + prior + λ·anchor + words, weighted as configured
+    mse:torch.Tensor         # mean squared error of x̂₀, averaged over T·d
+    decoder_nll:torch.Tensor # −log p(w | x₀), nats a token
+    prior:torch.Tensor       # mean of (√ᾱ_T x₀)²
+    anchor:torch.Tensor      # the anchor's value before λ; 0 without one
+    words:torch.Tensor       # −log p(w | x_t), nats a token, detached; 0 if the model predicts points
+    t:torch.Tensor           # timesteps [B'], of the sentences without known words
+    mse_each:torch.Tensor    # [B']
+    loss_each:torch.Tensor   # [B']
 
 # %% ../nbs/03_losses.ipynb #749a376c
 def diffusion_loss(

@@ -306,26 +306,6 @@ print('\\n'.join(generate(DiffusionLM.from_pretrained('{name}'), n=5).texts))
 _ABOUT = ModelCardData(library_name='diffusion_anchor', pipeline_tag='text-generation', tags=['diffusion-lm'],
                        license='apache-2.0')
 
-# %% ../nbs/02_model.ipynb #f2ebf739
-@patch
-def save_pretrained(self:DiffusionLM,
-    directory,       # where to write; made if it is not there
-    about:dict=None, # rows for the model card: data, steps, anchor, metrics …
-    name:str=None,   # on the model card; None is the directory's
-) -> Path:
-    "Write `model.safetensors`, `config.json`, `vocab.json` (if there is a vocabulary) and a model card."
-    directory, config = Path(directory), asdict(self.config)
-    tensors = {k: v.contiguous() for k, v in self.state_dict().items() if k != 'lm_head.weight'} # tied: written once
-    with told_if_full(directory/'model.safetensors'):
-        directory.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, directory/'model.safetensors', metadata={'format': 'pt'})
-    write_json(directory/'config.json', config)
-    if self.vocab is not None: self.vocab.save(directory/'vocab.json')
-    rows = '\n'.join(f'| {k} | {v} |' for k, v in (config | (about or {})).items())
-    text = _CARD.format(name=name or directory.name, rows=rows)
-    ModelCard(f'---\n{_ABOUT.to_yaml()}\n---\n{text}').save(directory/'README.md')
-    return directory
-
 # %% ../nbs/02_model.ipynb #ae2c9ce3
 @patch
 def _load(self:DiffusionLM, tensors, where):
@@ -346,6 +326,26 @@ def _model_folder(source): # where a model lies: `source`, or what the Hub has u
     if missing := [name for name in ('config.json', 'model.safetensors') if not (folder/name).exists()]:
         raise FileNotFoundError(f"from_pretrained: {folder} holds no {missing[0]}; is it a model directory?")
     return folder
+
+# %% ../nbs/02_model.ipynb #f2ebf739
+@patch
+def save_pretrained(self:DiffusionLM,
+    directory,       # where to write; made if it is not there
+    about:dict=None, # rows for the model card: data, steps, anchor, metrics …
+    name:str=None,   # on the model card; None is the directory's
+) -> Path:
+    "Write `model.safetensors`, `config.json`, `vocab.json` (if there is a vocabulary) and a model card."
+    directory, config = Path(directory), asdict(self.config)
+    tensors = {k: v.contiguous() for k, v in self.state_dict().items() if k != 'lm_head.weight'} # tied: written once
+    with told_if_full(directory/'model.safetensors'):
+        directory.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, directory/'model.safetensors', metadata={'format': 'pt'})
+    write_json(directory/'config.json', config)
+    if self.vocab is not None: self.vocab.save(directory/'vocab.json')
+    rows = '\n'.join(f'| {k} | {v} |' for k, v in (config | (about or {})).items())
+    text = _CARD.format(name=name or directory.name, rows=rows)
+    ModelCard(f'---\n{_ABOUT.to_yaml()}\n---\n{text}').save(directory/'README.md')
+    return directory
 
 # %% ../nbs/02_model.ipynb #dae1a1db
 @patch(cls_method=True)
