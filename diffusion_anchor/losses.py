@@ -140,8 +140,8 @@ def _strata(schedule, n, strata, rng):
 def _clean_step(schedule, x0, mean_emb, x_t, x0_hat): # cost of the step below t = 0, for each sentence
     ab, v = schedule.alpha_bar[0].item(), 2*schedule.sigma0_sq
     mean_of = lambda clean: (clean + ab**0.5 * x_t) / (1 + ab)
-    return ((_square(x0 - mean_of(x0_hat)) - _square(x0 - mean_of(mean_emb))) * (1 + ab) / v
-            - x0[0].numel() / 2 * math.log(1 + ab))
+    spared = x0[0].numel() / 2 * math.log(1 + ab)
+    return (_square(x0 - mean_of(x0_hat)) - _square(x0 - mean_of(mean_emb))) * (1 + ab) / v - spared
 
 # %% ../nbs/03_losses.ipynb #290c2680
 _TERMS = 'diffusion', 'clean_step', 'decoder', 'prior'
