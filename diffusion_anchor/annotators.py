@@ -16,12 +16,14 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
-from unittest.mock import patch
+from unittest import mock
 
 import nltk, torch
+from fastcore.basics import patch
 from nltk.downloader import Downloader, ErrorMessage, StartDownloadMessage
 from nltk.tag.perceptron import PerceptronTagger
 from tqdm.auto import tqdm
+from .basics import one_of
 from .data import Corpus
 from .grammar import RestaurantGrammar
 
@@ -30,20 +32,25 @@ Tagger = Callable[[list], list]        # words -> tags, one for each word
 Parser = Callable[[list], nltk.Tree]   # words -> a tree with these leaves
 
 def _check_words(words):
-    if isinstance(words, str) or not isinstance(words, Iterable): raise ValueError(f'words: found {words!r:.60}, expected a list of words, not a text')
+    "`words` as a list, or a ValueError."
+    if isinstance(words, str) or not isinstance(words, Iterable):
+        raise ValueError(f'words: found {words!r:.60}, expected a list of words, not a text')
     words = list(words)
     if not words: raise ValueError('words: found an empty list, expected at least one word')
-    for at, word in enumerate(words):
-        if not isinstance(word, str) or not word: raise ValueError(f'words: found {word!r} at {at}, expected a word, a string that is not empty')
+    if bad := [at for at,word in enumerate(words) if not isinstance(word, str) or not word]:
+        raise ValueError(f'words: found {words[bad[0]]!r} at {bad[0]}, expected a word, a string that is not empty')
     return words
 
 def _check_aligned(name, words, result):
     "The promise of the room: a leaf or a tag for each word."
     if isinstance(result, nltk.Tree):
-        if result.leaves() != words: raise ValueError(f'{name}: found leaves {result.leaves()}, expected the words {words}')
-    elif isinstance(result, str) or len(result) != len(words): raise ValueError(f'{name}: found tags {result!r:.80}, expected one for each of {len(words)} words')
+        if result.leaves() != words:
+            raise ValueError(f'{name}: found leaves {result.leaves()!r:.200}, expected the words {words!r:.200}')
+    elif not isinstance(result, (list, tuple)) or len(result) != len(words):
+        raise ValueError(f'{name}: found tags {result!r:.80}, expected one for each of {len(words)} words')
     return result
 
+# %% ../nbs/08b_annotators.ipynb #06ad0424
 def annotate(
     annotator:Callable, # a tagger or a parser: any function of a list of words, with a batched `many` or without
     sentences:Iterable, # lists of words
@@ -53,14 +60,18 @@ def annotate(
     name = getattr(annotator, 'name', getattr(annotator, '__name__', type(annotator).__name__))
     many = getattr(annotator, '_many', None) or getattr(annotator, 'many', None) # ours check in `many`: once is enough
     results = list(many(sentences)) if many else [annotator(words) for words in sentences]
-    if len(results) != len(sentences): raise ValueError(f'{name}: found {len(results)} results, expected one for each of {len(sentences)} sentences')
-    return [_check_aligned(name, words, result) for words, result in zip(sentences, results)]
+    if len(results) != len(sentences):
+        raise ValueError(f'{name}: found {len(results)} results, expected one for each of {len(sentences)} sentences')
+    return [_check_aligned(name, words, result) for words,result in zip(sentences, results)]
 
+# %% ../nbs/08b_annotators.ipynb #a0201847
 class Annotator:
     "Base of the shipped annotators: `_one` or a batched `_many` does the work, calls are checked."
     name = 'annotator'
     def _many(self, sentences): return [self._one(words) for words in sentences]
-    def many(self, sentences):
+    def many(self,
+        sentences:Iterable, # lists of words
+    ) -> list:              # tags or a tree for each
         "Annotations of many sentences, in order."
         return annotate(self, sentences)
     def __call__(self, words): return self.many([words])[0]
@@ -78,7 +89,8 @@ def annotated(
         lacking = [i for i, example in enumerate(train) if getattr(example, part) is None] if annotator else []
         for first in tqdm(range(0, len(lacking), 500), desc=f'annotating {part}', disable=len(lacking) <= 500):
             some = lacking[first:first + 500]
-            for i, found in zip(some, annotate(annotator, [train[i].words for i in some])): train[i] = replace(train[i], **{part: found})
+            found = annotate(annotator, [train[i].words for i in some])
+            for i, value in zip(some, found): train[i] = replace(train[i], **{part: value})
     return replace(corpus, train=train)
 
 # %% ../nbs/08b_annotators.ipynb #a0a8c886
@@ -99,13 +111,15 @@ def span_counts(
     walk(tree, 0)
     return spans
 
+# %% ../nbs/08b_annotators.ipynb #4ec36213
 def labelled_f1(
     predicted:nltk.Tree|Iterable, # a tree, or one for each sentence
     gold:nltk.Tree|Iterable,      # likewise
 ) -> float:                       # 0..1; of all spans together when there are many trees
-    "F1 over labelled spans; trees over different numbers of words are compared as they stand. 1 if neither has any span."
+    "F1 over labelled spans; trees over different numbers of words are compared as they stand. 1 if neither has any."
     predicted, gold = ([trees] if isinstance(trees, nltk.Tree) else list(trees) for trees in (predicted, gold))
-    if len(predicted) != len(gold): raise ValueError(f'predicted: found {len(predicted)} trees, expected {len(gold)}, one for each gold tree')
+    if len(predicted) != len(gold):
+        raise ValueError(f'predicted: found {len(predicted)} trees, expected {len(gold)}, one for each gold tree')
     pairs = [(span_counts(p), span_counts(g)) for p, g in zip(predicted, gold)]
     total = sum(p.total() + g.total() for p, g in pairs)
     return 2*sum((p & g).total() for p, g in pairs)/total if total else 1.
@@ -116,15 +130,15 @@ class GrammarTagger(Annotator):
     def __init__(self,
         grammar:RestaurantGrammar=None, # the language; the whole of it by default
     ):
-        self.grammar, self.name = grammar or RestaurantGrammar(), 'grammar tags'
-        self.options = defaultdict(set)
+        self.grammar, self.name, self.options = grammar or RestaurantGrammar(), 'grammar tags', defaultdict(set)
         for symbol, word in self.grammar.word.items(): self.options[word].add(self.grammar.label[symbol])
         self.tags = sorted(set().union(*self.options.values()))
 
     @cached_property
     def lexicon(self):
         "Word -> its tag, the most frequent one where it has several."
-        sample = RestaurantGrammar(0, self.grammar.pcfg).sample(2000) if any(len(tags) > 1 for tags in self.options.values()) else []
+        doubtful = any(len(tags) > 1 for tags in self.options.values())
+        sample = RestaurantGrammar(0, self.grammar.pcfg).sample(2000) if doubtful else []
         counts = Counter(pair for ex in sample for pair in zip(ex.words, ex.tags))
         return {word: max(sorted(tags), key=lambda tag: counts[word, tag]) for word, tags in self.options.items()}
 
@@ -134,7 +148,9 @@ class GrammarTagger(Annotator):
         return [self.lexicon.get(word, 'X') for word in words]
 
 # %% ../nbs/08b_annotators.ipynb #3fb8dace
-class _Prefix(dict): makes = () # next symbol -> node of the tree of right sides; `makes`: the left sides complete here
+class _Prefix(dict):
+    "A node of the tree of right sides: next symbol -> node. `makes`: the left sides that are complete here."
+    makes = ()
 
 def _prefix_tree(rules):
     root = _Prefix()
@@ -145,8 +161,10 @@ def _prefix_tree(rules):
             node.makes += lhs,
     return root
 
+# %% ../nbs/08b_annotators.ipynb #768e5e09
 class GrammarParser(Annotator):
-    "Trees of the restaurant language. Outside it a partial parse: the fewest constituents that cover the words, under one S. `tree.exact` says which."
+    """Trees of the restaurant language. Outside it a partial parse: the fewest constituents that cover the words,
+    under one S. `tree.exact` says which."""
     def __init__(self,
         grammar:RestaurantGrammar=None, # the language; the whole of it by default
         partial:bool=True,              # False: `ValueError` for words outside the language
@@ -156,82 +174,109 @@ class GrammarParser(Annotator):
         self._prefixes, self._symbols = _prefix_tree(self.grammar.rules), defaultdict(list)
         for symbol, word in self.grammar.word.items(): self._symbols[word].append(symbol)
 
-    def chart(self, words):
-        "For each start i: symbol -> {end: (derivation, number of nodes)} of every constituent that the rules can build there."
-        found = [{} for _ in range(len(words)+1)]
-        for i in reversed(range(len(words))):
-            seen = set()
-            def complete(symbol, j, kids, size):
-                ends = found[i].setdefault(symbol, {})
-                if j in ends: return # any further reading of the same stretch is ignored
-                size += not symbol[0].islower() # lower case leaves no node in the tree
-                ends[j] = (symbol, kids), size
-                if symbol in self._prefixes: advance(self._prefixes[symbol], j, ((symbol, kids),), size)
-            def advance(node, j, kids, size):
-                if (id(node), j) in seen: return
-                seen.add((id(node), j))
-                for lhs in node.makes: complete(lhs, j, kids, size)
-                for symbol in node.keys() & found[j].keys():
-                    for k, (kid, more) in found[j][symbol].items(): advance(node[symbol], k, kids+(kid,), size+more)
-            for symbol in self._symbols.get(words[i], ()): complete(symbol, i+1, (), 0)
-        return found
-
-    def pieces(self, words):
-        "The cover: [(derivation or None for an unknown word, start, end)]."
-        largest = [{i+1: (None, 0)} for i in range(len(words))] # start -> {end: (derivation, size)}
-        for i, constituents in enumerate(self.chart(words)[:-1]):
-            for symbol in sorted(constituents):
-                for j, (derivation, size) in constituents[symbol].items():
-                    if size > largest[i].get(j, (None, 0))[1]: largest[i][j] = derivation, size
-        best = [None]*len(words) + [(0, 0, None)] # of the words from i on: pieces, minus the sum of squares, first end
-        for i in reversed(range(len(words))):
-            best[i] = min((best[j][0]+1, best[j][1]-(j-i)**2, j) for j in largest[i])
-        cover, i = [], 0
-        while i < len(words): cover.append((largest[i][best[i][2]][0], i, best[i][2])); i = best[i][2]
-        return cover
-
     def _one(self, words):
         exact = self.grammar.accepts(words)
-        if exact or not self.partial: tree = self.grammar.parse(words) # raises, naming the word, where there is none
-        else:
-            nodes = [node for derivation, i, _ in self.pieces(words)
-                     for node in (self.grammar._nodes(derivation, {}) if derivation else [nltk.Tree('X', [words[i]])])]
-            tree = nodes[0] if len(nodes) == 1 and nodes[0].label() == 'S' else nltk.Tree('S', nodes)
+        # where there is no tree and none is made up, `parse` names the word
+        tree = self.grammar.parse(words) if exact or not self.partial else self._covered(words)
         tree.exact = exact
         return tree
 
+@patch
+def chart(self:GrammarParser,
+    words:list, # one sentence
+) -> list:      # for each start i: symbol -> {end: (derivation, number of nodes)}
+    "Every constituent that the rules can build over any stretch of the words."
+    found = [{} for _ in range(len(words)+1)]
+    for i in reversed(range(len(words))):
+        seen = set()
+        def complete(symbol, j, kids, size):
+            ends = found[i].setdefault(symbol, {})
+            if j in ends: return # any further reading of the same stretch is ignored
+            size += not symbol[0].islower() # lower case leaves no node in the tree
+            ends[j] = (symbol, kids), size
+            if symbol in self._prefixes: advance(self._prefixes[symbol], j, ((symbol, kids),), size)
+        def advance(node, j, kids, size):
+            if (id(node), j) in seen: return
+            seen.add((id(node), j))
+            for lhs in node.makes: complete(lhs, j, kids, size)
+            for symbol in node.keys() & found[j].keys():
+                for k, (kid, more) in found[j][symbol].items(): advance(node[symbol], k, kids+(kid,), size+more)
+        for symbol in self._symbols.get(words[i], ()): complete(symbol, i+1, (), 0)
+    return found
+
+# %% ../nbs/08b_annotators.ipynb #9c71ee6f
+@patch
+def _largest(self:GrammarParser, words):
+    "For each start: end -> (derivation, size) of the largest tree over these words; a word alone is always one."
+    largest = [{i+1: (None, 0)} for i in range(len(words))]
+    for i, constituents in enumerate(self.chart(words)[:-1]):
+        for _, ends in sorted(constituents.items()):
+            for j, (derivation, size) in ends.items():
+                if size > largest[i].get(j, (None, 0))[1]: largest[i][j] = derivation, size
+    return largest
+
+@patch
+def pieces(self:GrammarParser,
+    words:list, # one sentence
+) -> list:      # [(derivation, or None for an unknown word, start, end)]
+    "The cover of a sentence by the fewest constituents."
+    largest = self._largest(words)
+    best = [None]*len(words) + [(0, 0, None)] # of the words from i on: pieces, minus the sum of squares, first end
+    for i in reversed(range(len(words))):
+        best[i] = min((best[j][0]+1, best[j][1]-(j-i)**2, j) for j in largest[i])
+    cover, i = [], 0
+    while i < len(words):
+        j = best[i][2]
+        cover.append((largest[i][j][0], i, j))
+        i = j
+    return cover
+
+@patch
+def _covered(self:GrammarParser, words):
+    "The pieces under one S."
+    nodes = [node for derivation, i, _ in self.pieces(words)
+             for node in (self.grammar._nodes(derivation, {}) if derivation else [nltk.Tree('X', [words[i]])])]
+    return nodes[0] if len(nodes) == 1 and nodes[0].label() == 'S' else nltk.Tree('S', nodes)
+
 # %% ../nbs/08b_annotators.ipynb #49d69a16
 _NLTK = 'https://raw.githubusercontent.com/nltk/nltk_data/gh-pages/'
-_BENEPAR = 'https://kitaev.com/benepar/index.xml'
-RESOURCES = { # name: place under nltk_data, index that lists it, its file for a download by hand
-    'punkt_tab': ('tokenizers/punkt_tab', _NLTK+'index.xml', _NLTK+'packages/tokenizers/punkt_tab.zip'),
-    'averaged_perceptron_tagger_eng': ('taggers/averaged_perceptron_tagger_eng', _NLTK+'index.xml', _NLTK+'packages/taggers/averaged_perceptron_tagger_eng.zip'),
-    'benepar_en3': ('models/benepar_en3', _BENEPAR, 'https://github.com/nikitakit/self-attentive-parser/releases/download/models/benepar_en3.zip')}
+_BENEPAR = 'https://github.com/nikitakit/self-attentive-parser/releases/download/models/benepar_en3.zip'
 
-def _find_resource(place): return next((Path(folder)/place for folder in nltk.data.path if (Path(folder)/place).is_dir()), None)
+def _of_nltk(place): return place, f'{_NLTK}index.xml', f'{_NLTK}packages/{place}.zip'
+
+RESOURCES = dict( # name: place under nltk_data, index that lists it, its file for a download by hand
+    punkt_tab=_of_nltk('tokenizers/punkt_tab'),
+    averaged_perceptron_tagger_eng=_of_nltk('taggers/averaged_perceptron_tagger_eng'),
+    benepar_en3=('models/benepar_en3', 'https://kitaev.com/benepar/index.xml', _BENEPAR))
+
+def _find_resource(place):
+    "The folder of a resource, or None."
+    return next((Path(folder)/place for folder in nltk.data.path if (Path(folder)/place).is_dir()), None)
+
+# %% ../nbs/08b_annotators.ipynb #8af0772f
+def _fetched(name):
+    "The folder of a resource, downloaded if need be."
+    place, index, url = RESOURCES[one_of('fetch_resources: names', name, RESOURCES)]
+    if found := _find_resource(place): return found
+    problems = []
+    for message in Downloader(server_index_url=index).incr_download(name):
+        if isinstance(message, StartDownloadMessage): print(f'{name}: downloading, once')
+        if isinstance(message, ErrorMessage): problems.append(str(message.message))
+    if found := _find_resource(place): return found
+    parent = Path(place).parent
+    raise FileNotFoundError(
+        f'{name}: not in the data of NLTK and not downloaded ({" ".join(problems)}); get {url} and unpack it in '
+        f'nltk_data/{parent}/ in your home, or in {parent}/ of a folder named by NLTK_DATA')
 
 def fetch_resources(
     *names:str, # of `RESOURCES`; all of them by default
 ) -> dict:      # name -> its folder
-    "Find each resource, or download it. `FileNotFoundError` where it can neither be found nor reached: one line says what to put where."
-    places = {}
-    for name in names or RESOURCES:
-        if name not in RESOURCES: raise ValueError(f'names: found {name!r}, expected one of {", ".join(RESOURCES)}')
-        place, index, url = RESOURCES[name]
-        if not (found := _find_resource(place)):
-            problems = []
-            for message in Downloader(server_index_url=index).incr_download(name):
-                if isinstance(message, StartDownloadMessage): print(f'{name}: downloading, once')
-                if isinstance(message, ErrorMessage): problems.append(str(message.message))
-            if not (found := _find_resource(place)):
-                parent = Path(place).parent
-                raise FileNotFoundError(f'{name}: not in the data of NLTK and not downloaded ({" ".join(problems)}); get {url} and unpack it in '
-                                        f'nltk_data/{parent}/ in your home, or in {parent}/ of a folder named by NLTK_DATA')
-        places[name] = found
-    return places
+    "Find each resource, or download it. `FileNotFoundError` if that cannot be: one line says what to put where."
+    return {name: _fetched(name) for name in names or RESOURCES}
 
 # %% ../nbs/08b_annotators.ipynb #adc5a04d
-UNIVERSAL = 'ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X SPACE'.split() # SPACE is spaCy's own, for '\n'
+UNIVERSAL = 'ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X'.split()
+UNIVERSAL += ['SPACE'] # spaCy's own, for a newline
 
 class SpacyTagger(Annotator):
     "Universal tags by a spaCy model, loaded on first use. `FileNotFoundError` if it is not installed."
@@ -243,24 +288,31 @@ class SpacyTagger(Annotator):
     def nlp(self):
         import spacy
         try: return spacy.load(self.model, exclude=['ner', 'lemmatizer']) # not the parser: AUX against VERB hangs on it
-        except OSError as error:
-            raise FileNotFoundError(f'{self.model}: spaCy model not found; install it: python -m spacy download {self.model}, or offline its wheel from '
-                                    'https://github.com/explosion/spacy-models/releases') from error
+        except OSError:
+            raise FileNotFoundError(
+                f'{self.model}: spaCy model not found; install it: python -m spacy download {self.model}, or offline '
+                'its wheel from https://github.com/explosion/spacy-models/releases') from None
 
     def _many(self, sentences):
         from spacy.tokens import Doc
-        return [[token.pos_ for token in doc] for doc in self.nlp.pipe(Doc(self.nlp.vocab, words=words) for words in sentences)]
+        docs = self.nlp.pipe(Doc(self.nlp.vocab, words=words) for words in sentences)
+        return [[token.pos_ for token in doc] for doc in docs]
 
 # %% ../nbs/08b_annotators.ipynb #aa9b33b4
 class StanzaTagger(Annotator):
     "Universal tags by stanza, the paper's tagger: an optional package, imported on first use."
     name, tags = 'stanza en', UNIVERSAL
+
     @cached_property
     def nlp(self):
         try: import stanza
-        except ImportError as error: raise ImportError('stanza: not installed; pip install stanza (its English model is then fetched on first use)') from error
+        except ImportError:
+            raise ImportError('stanza: not installed; pip install stanza (its English model is then fetched on first '
+                              'use)') from None
         return stanza.Pipeline('en', processors='tokenize,pos', tokenize_pretokenized=True, verbose=False)
-    def _many(self, sentences): return [[word.upos for word in sentence.words] for sentence in self.nlp(sentences).sentences]
+
+    def _many(self, sentences):
+        return [[word.upos for word in sentence.words] for sentence in self.nlp(sentences).sentences]
 
 # %% ../nbs/08b_annotators.ipynb #c3deceb9
 class NltkTagger(Annotator):
@@ -289,13 +341,12 @@ def _benepar_loads():
     from benepar import retokenization
     real = retokenization.transformers.AutoTokenizer
     def from_pretrained(path, fast=True): return _lend_special_tokens(real.from_pretrained(path))
-    with patch.object(retokenization, 'transformers', SimpleNamespace(AutoTokenizer=SimpleNamespace(from_pretrained=from_pretrained))): yield
+    view = SimpleNamespace(AutoTokenizer=SimpleNamespace(from_pretrained=from_pretrained))
+    with mock.patch.object(retokenization, 'transformers', view): yield
 
 def _quiet(): return warnings.catch_warnings(action='ignore', category=UserWarning) # torch-struct's, at every chart
 
 # %% ../nbs/08b_annotators.ipynb #b78c5068
-def _readable(word): return word if any(c.isprintable() and not c.isspace() for c in word) else '.'
-
 class BeneparParser(Annotator):
     "Trees by a benepar model, loaded on first use (on the GPU if there is one). The bare root `TOP` is taken off."
     def __init__(self,
@@ -311,20 +362,30 @@ class BeneparParser(Annotator):
         if not isinstance(self.model, (str, Path)): return self.model
         from benepar.parse_chart import ChartParser
         path = fetch_resources(self.model)[self.model] if self.model in RESOURCES else Path(self.model)
-        if not path.exists(): raise FileNotFoundError(f'model: found no {path}, expected benepar_en3 or the path of a saved benepar model')
-        with _benepar_loads(): parser = ChartParser.from_trained(str(path))
+        if not path.exists():
+            raise FileNotFoundError(f'model: found no {path}, expected benepar_en3 or a saved benepar model')
+        try:
+            with _benepar_loads(): parser = ChartParser.from_trained(str(path))
+        except Exception as e: # of torch, transformers, sentencepiece or benepar, by what is wrong with the file
+            raise ValueError(f'{path}: not a saved benepar model ({type(e).__name__})') from None
         return parser.to('cuda' if torch.cuda.is_available() else 'cpu')
 
     @property
-    def labels(self): return sorted({label for chain in self.parser.config['label_vocab'] for label in chain.split('::') if label})
+    def labels(self):
+        chains = self.parser.config['label_vocab']
+        return sorted({label for chain in chains for label in chain.split('::') if label})
 
-    def _many(self, sentences):
-        from benepar import InputSentence
-        from benepar.ptb_unescape import guess_space_after, ptb_unescape
-        plain = [ptb_unescape([_readable(word) for word in words]) for words in sentences]
-        inputs = [InputSentence(words=words, space_after=guess_space_after(words), escaped_words=leaves) for words, leaves in zip(plain, sentences)]
-        with _quiet(): trees = self.parser.parse(inputs, subbatch_max_tokens=self.max_tokens)
-        return [tree[0] if len(tree) == 1 else nltk.Tree('S', list(tree)) for tree in trees]
+# %% ../nbs/08b_annotators.ipynb #26249acb
+@patch
+def _many(self:BeneparParser, sentences):
+    from benepar import InputSentence
+    from benepar.ptb_unescape import guess_space_after, ptb_unescape
+    def readable(word): return word if any(c.isprintable() and not c.isspace() for c in word) else '.'
+    plain = [ptb_unescape(list(map(readable, words))) for words in sentences]
+    inputs = [InputSentence(words=words, space_after=guess_space_after(words), escaped_words=leaves)
+              for words, leaves in zip(plain, sentences)]
+    with _quiet(): trees = self.parser.parse(inputs, subbatch_max_tokens=self.max_tokens)
+    return [tree[0] if len(tree) == 1 else nltk.Tree('S', list(tree)) for tree in trees]
 
 # %% ../nbs/08b_annotators.ipynb #0dce4dcd
 class _Treebank:
@@ -333,12 +394,32 @@ class _Treebank:
     def leaves(self): return self.words
     def pos(self): return self.tree.pos()
 
+def _untrained(examples, d_model):
+    "A character-LSTM parser with random weights, for the tags, labels and letters of `_Treebank`s."
+    from benepar import char_lstm, decode_chart, nkutil, parse_chart
+    trees = [example.tree for example in examples]
+    tags = ['UNK', *sorted({tag for tree in trees for _, tag in tree.pos()})]
+    dropouts = 'char_lstm_input morpho_emb relu residual attention'.split()
+    hparams = nkutil.HParams(
+        use_chars_lstm=True, use_pretrained=False, use_encoder=True, d_model=d_model, d_char_emb=32,
+        encoder_max_len=512, num_layers=1, num_heads=2, d_kv=16, d_ff=2*d_model, d_label_hidden=d_model,
+        d_tag_hidden=d_model,
+        predict_tags=True, tag_loss_scale=5., force_root_constituent=True, **{f'{d}_dropout': 0. for d in dropouts})
+    letters = char_lstm.RetokenizerForCharLSTM.build_vocab([example.words for example in examples])
+    labels = decode_chart.ChartDecoder.build_vocab(trees)
+    parser = parse_chart.ChartParser({tag: i for i, tag in enumerate(tags)}, labels, letters, hparams)
+    return parser.to('cuda' if torch.cuda.is_available() else 'cpu').train()
+
+# %% ../nbs/08b_annotators.ipynb #ae8a1735
 def _batches(examples, size, rng):
     "Batches in random order of sentences of like length, as padding is waste."
     order = rng.sample(range(len(examples)), len(examples))
-    order = [i for at in range(0, len(order), 8*size) for i in sorted(order[at:at+8*size], key=lambda i: len(examples[i].words))]
-    return rng.sample(batches := [order[at:at+size] for at in range(0, len(order), size)], len(batches))
+    order = [i for at in range(0, len(order), 8*size)
+             for i in sorted(order[at:at+8*size], key=lambda i: len(examples[i].words))]
+    batches = [order[at:at+size] for at in range(0, len(order), size)]
+    return rng.sample(batches, len(batches))
 
+# %% ../nbs/08b_annotators.ipynb #f736da03
 def train_char_parser(
     trees:Iterable,        # nltk trees with a tag over each word
     epochs:int=8,          # passes over them
@@ -349,25 +430,20 @@ def train_char_parser(
     progress:bool=True,    # show a bar
 ) -> BeneparParser:        # reads any characters; unseen ones as unknown
     "Train a small character-LSTM benepar parser. About 20 s on one core for 800 restaurant trees."
-    from benepar import char_lstm, decode_chart, nkutil, parse_chart
     examples = [_Treebank(tree) for tree in trees]
     if not examples: raise ValueError('trees: found none, expected at least one tree')
-    trees = [example.tree for example in examples]
-    tags = ['UNK', *sorted({tag for tree in trees for _, tag in tree.pos()})]
-    no_dropout = dict.fromkeys('char_lstm_input_dropout morpho_emb_dropout relu_dropout residual_dropout attention_dropout'.split(), 0.)
-    hparams = nkutil.HParams(use_chars_lstm=True, use_pretrained=False, use_encoder=True, d_model=d_model, d_char_emb=32, encoder_max_len=512, num_layers=1, num_heads=2, d_kv=16,
-                             d_ff=2*d_model, d_label_hidden=d_model, d_tag_hidden=d_model, predict_tags=True, tag_loss_scale=5., force_root_constituent=True, **no_dropout)
     with torch.random.fork_rng(), _quiet():
         torch.manual_seed(seed)
-        parser = parse_chart.ChartParser({tag: i for i, tag in enumerate(tags)}, decode_chart.ChartDecoder.build_vocab(trees),
-                                         char_lstm.RetokenizerForCharLSTM.build_vocab([example.words for example in examples]), hparams)
-        parser.to('cuda' if torch.cuda.is_available() else 'cpu').train()
+        parser = _untrained(examples, d_model)
         encoded, rng = [parser.encode(example) for example in examples], random.Random(seed)
         steps = [batch for _ in range(epochs) for batch in _batches(examples, batch_size, rng)]
         optimizer = torch.optim.Adam(parser.parameters(), lr=lr)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=len(steps)+1, pct_start=0.1)
         for batch in tqdm(steps, desc='char parser', disable=not progress):
-            inputs = parser.pad_encoded([encoded[i] for i in batch]) | dict(batch_size=len(batch), batch_num_tokens=sum(len(examples[i].words) for i in batch))
-            loss = parser.compute_loss(inputs)
-            optimizer.zero_grad(); loss.backward(); optimizer.step(); schedule.step()
+            sizes = dict(batch_size=len(batch), batch_num_tokens=sum(len(examples[i].words) for i in batch))
+            loss = parser.compute_loss(parser.pad_encoded([encoded[i] for i in batch]) | sizes)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
     return BeneparParser(parser.eval(), name='benepar characters')

@@ -8,43 +8,45 @@ __all__ = ['score', 'save_pairs', 'score_file']
 # %% ../nbs/08c_scoring.ipynb #b5e81f46
 import ast, json, warnings
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 from tqdm.auto import tqdm
+from .basics import whole_file
 from .reading import bleu4, family_friendly, named_values, rouge_l # noqa: F401 (public here as well)
 from .targets import TASKS, Target
 from .targets import _MALFORMED, _are_words, _plain, _raw_lines, _read_target, _reason, _task
 
 # %% ../nbs/08c_scoring.ipynb #f93ac5ef
 def score(
-    target,       # `Target`
-    words,        # The answer, without START, END and PAD
-    tagger=None,  # words -> tags, for pos
-    parser=None,  # words -> `nltk.Tree`, for tree and spans
-    values=None,  # Field -> values, from `field_values`: semantic's strict check needs them to know other values
-    accepts=None, # words -> bool, such as a grammar's: an extra column for infill
-)->dict:          # 'success' and what stands beside it, all 0..1 but the counts
+    target:Target,         # What was asked for
+    words:list,            # The answer, without START, END and PAD
+    tagger:Callable=None,  # words -> tags, for pos
+    parser:Callable=None,  # words -> `nltk.Tree`, for tree and spans
+    values:dict=None,      # Field -> values, from `field_values`: semantic's strict check needs to know other values
+    accepts:Callable=None, # words -> bool, such as a grammar's: an extra column for infill
+)->dict:                   # 'success' and what stands beside it, all 0..1 but the counts
     "How well `words` meet the target; see the table at the top."
+    if isinstance(words, str): raise ValueError(f'words: found {words!r:.60}, expected a list of words, not a text')
     target.check()
     row = TASKS[target.task].score(target, list(words), tagger, parser, values, accepts)
     return {k: float(v) for k,v in row.items()}
 
 # %% ../nbs/08c_scoring.ipynb #25981d54
 def save_pairs(
-    path,    # JSON lines
-    targets, # `Target`s
-    texts,   # For each target its texts: strings, or lists of words
+    path:str|Path, # JSON lines
+    targets:list,  # `Target`s
+    texts:list,    # For each target its texts: strings, or lists of words
 ):
     "Write targets and their texts, one target a line; `score_file` and `load_targets` read it."
     if len(targets) != len(texts):
         raise ValueError(f'texts: found {len(texts)} lists, expected {len(targets)}, one for each target')
-    rows = [dict(task=t.task, value=_plain(t.value), words=t.words,
-                 texts=[x if isinstance(x, str) else ' '.join(x) for x in xs])
-            for t,xs in zip(targets, texts)]
-    part = Path(f'{path}.part')
-    part.write_text(''.join(json.dumps(row, ensure_ascii=False) + '\n' for row in rows), encoding='utf-8')
-    part.replace(path) # never half a file
+    with whole_file(path, 'w') as file:
+        for t,xs in zip(targets, texts):
+            said = [x if isinstance(x, str) else ' '.join(x) for x in xs]
+            row = dict(task=t.task, value=_plain(t.value), words=t.words, texts=said)
+            file.write(json.dumps(row, ensure_ascii=False) + '\n')
 
 # %% ../nbs/08c_scoring.ipynb #e705e3a7
 def _text_words(text):
@@ -55,21 +57,22 @@ def _text_words(text):
     kept = [w for w in words if w.strip()]
     return kept, len(kept) < len(words)
 
-def _authors_target(task, key, newline):
-    "A `Target` from a key of the authors' paired files."
-    if not isinstance(key, tuple) or not _are_words(key) or not key:
-        raise ValueError(f'key {key!r:.40}, expected a tuple of strings')
-    return Target(task, TASKS[task].from_key(key, newline))
-
+# %% ../nbs/08c_scoring.ipynb #69d8dc81
 def _row(line):
     "The dict that a line of a paired file holds."
     try: row = json.loads(line)
     except (ValueError, RecursionError):
         try: row = ast.literal_eval(line)
-        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-            raise ValueError('neither JSON nor a Python dict') from None
+        except _MALFORMED: raise ValueError('neither JSON nor a Python dict') from None
     if not isinstance(row, dict): raise ValueError(f'found a {type(row).__name__}, expected a dict of target and texts')
     return row
+
+# %% ../nbs/08c_scoring.ipynb #7b5b83ab
+def _authors_target(task, key, newline):
+    "A `Target` from a key of the authors' paired files."
+    if not isinstance(key, tuple) or not _are_words(key) or not key:
+        raise ValueError(f'key {key!r:.40}, expected a tuple of strings')
+    return Target(task, TASKS[task].from_key(key, newline))
 
 def _read_pairs(line, task, newline):
     "[(target, texts)] of one line of a paired file."
@@ -77,9 +80,9 @@ def _read_pairs(line, task, newline):
     try:
         pairs = ([(_read_target(row, Counter()), row['texts'])] if 'texts' in row
                  else [(_authors_target(task, key, newline), texts) for key,texts in row.items()])
+        for target,_ in pairs: target.check()
     except _MALFORMED as e: raise ValueError(f'no target ({_reason(e)})') from None
-    for target, texts in pairs:
-        target.check()
+    for target,texts in pairs:
         if target.task != task: raise ValueError(f'a target of task {target.task}, expected {task}')
         if not isinstance(texts, list) or not all(isinstance(x, str) for x in texts):
             raise ValueError('texts are not a list of strings')
@@ -99,36 +102,36 @@ def _lines(path, targets, task):
     text_at = dict(lines) # blank lines count, or targets would shift
     return [(n, text_at.get(n, ''), targets[(n-1)*len(targets)//total]) for n in range(1, total + 1)]
 
-def _score_text(text, target, plugins):
-    "The columns of one text."
-    words, had_newline = _text_words(text)
-    wish = TASKS[target.task].without_newline(target, words) if had_newline else target
-    return dict(target=str(target), text=' '.join(words)) | score(wish, words, **plugins)
-
 # %% ../nbs/08c_scoring.ipynb #42c18fa0
+def _scored(line, target, task, newline, plugins):
+    "The rows of one line."
+    if not line: raise ValueError('not UTF-8' if line is None else 'no text')
+    rows = []
+    for target,texts in _read_pairs(line, task, newline) if target is None else [(target, [line])]:
+        for words,had_newline in map(_text_words, texts):
+            wish = TASKS[target.task].without_newline(target, words) if had_newline else target
+            rows.append(dict(target=str(target), text=' '.join(words)) | score(wish, words, **plugins))
+    return rows
+
 def score_file(
-    path,         # One text a line if `targets` are given, else pairs
-    task,         # One of `TASKS`
-    targets=None, # `Target`s, each with the same number of lines
-    tagger=None,  # As for `score`
-    parser=None,  # As for `score`
-    values=None,  # As for `score`
-    accepts=None, # As for `score`
-    newline=True, # In the authors' layout: do pos and length count a newline word?
+    path:str|Path,         # One text a line if `targets` are given, else pairs
+    task:str,              # One of `TASKS`
+    targets:list=None,     # `Target`s, each with the same number of lines
+    tagger:Callable=None,  # As for `score`
+    parser:Callable=None,  # As for `score`
+    values:dict=None,      # As for `score`
+    accepts:Callable=None, # As for `score`
+    newline:bool=True,     # In the authors' layout: do pos and length count a newline word?
 )->pd.DataFrame:  # A row a text: line, target, text, columns of `score`; .attrs['bad']: a message for each bad line
     "Score the texts of a file. Warns of each line that cannot be read or scored, and scores the rest."
     plugins, path, rows, bad = dict(tagger=tagger, parser=parser, values=values, accepts=accepts), Path(path), [], []
     if (needed := _task(task).annotator) and plugins[needed] is None:
         raise ValueError(f'{needed}: missing, expected one to score task {task}')
     for n,line,target in tqdm(_lines(path, targets, task), desc=path.name, delay=2):
-        try:
-            if not line: raise ValueError('not UTF-8' if line is None else 'no text')
-            pairs = _read_pairs(line, task, newline) if target is None else [(target, [line])]
-            found = [dict(line=n) | _score_text(text, wish, plugins) for wish,texts in pairs for text in texts]
+        try: rows += [dict(line=n) | row for row in _scored(line, target, task, newline, plugins)]
         except (ValueError, RecursionError, MemoryError) as e:
             bad.append(f'{path.name}, line {n}: {_reason(e)}, left out')
             warnings.warn(bad[-1], stacklevel=2)
-        else: rows += found
     table = pd.DataFrame(rows)
     table.attrs['bad'] = bad
     return table
