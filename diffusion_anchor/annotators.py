@@ -41,6 +41,7 @@ def _check_words(words):
         raise ValueError(f'words: found {words[bad[0]]!r} at {bad[0]}, expected a word, a string that is not empty')
     return words
 
+# %% ../nbs/08b_annotators.ipynb #29939de5
 def _check_aligned(name, words, result):
     "The promise of the room: a leaf or a tag for each word."
     if isinstance(result, nltk.Tree):
@@ -181,6 +182,7 @@ class GrammarParser(Annotator):
         tree.exact = exact
         return tree
 
+# %% ../nbs/08b_annotators.ipynb #bc9c1274
 @patch
 def chart(self:GrammarParser,
     words:list, # one sentence
@@ -215,6 +217,7 @@ def _largest(self:GrammarParser, words):
                 if size > largest[i].get(j, (None, 0))[1]: largest[i][j] = derivation, size
     return largest
 
+# %% ../nbs/08b_annotators.ipynb #3bca677a
 @patch
 def pieces(self:GrammarParser,
     words:list, # one sentence
@@ -231,6 +234,7 @@ def pieces(self:GrammarParser,
         i = j
     return cover
 
+# %% ../nbs/08b_annotators.ipynb #ab37c371
 @patch
 def _covered(self:GrammarParser, words):
     "The pieces under one S."
@@ -268,6 +272,7 @@ def _fetched(name):
         f'{name}: not in the data of NLTK and not downloaded ({" ".join(problems)}); get {url} and unpack it in '
         f'nltk_data/{parent}/ in your home, or in {parent}/ of a folder named by NLTK_DATA')
 
+# %% ../nbs/08b_annotators.ipynb #952e34f6
 def fetch_resources(
     *names:str, # of `RESOURCES`; all of them by default
 ) -> dict:      # name -> its folder
@@ -335,6 +340,7 @@ def _lend_special_tokens(tokenizer):
         tokenizer.build_inputs_with_special_tokens = lambda ids: full[:at] + list(ids) + full[at+len(plain):]
     return tokenizer
 
+# %% ../nbs/08b_annotators.ipynb #b0d8509a
 @contextmanager
 def _benepar_loads():
     "Inside the block, benepar's own view of `AutoTokenizer` makes tokenizers that it can use."
@@ -394,6 +400,7 @@ class _Treebank:
     def leaves(self): return self.words
     def pos(self): return self.tree.pos()
 
+# %% ../nbs/08b_annotators.ipynb #74e72b97
 def _untrained(examples, d_model):
     "A character-LSTM parser with random weights, for the tags, labels and letters of `_Treebank`s."
     from benepar import char_lstm, decode_chart, nkutil, parse_chart

@@ -9,6 +9,7 @@ tracebacks, with the shortest input of each kind. A reader's entry is written ag
 that kills the process is seen as well.
 """
 import argparse, json, subprocess, sys, tempfile, time
+from importlib.metadata import version
 from pathlib import Path
 
 import atheris
@@ -22,7 +23,7 @@ def fuzz(name, minutes, seed, out):
     home = Path(tempfile.mkdtemp())
     good, call = inputs.readers(home)[name]
     began, written = time.time(), 0.
-    found = dict(reader=name, minutes=0., tried=0, understood=0, refused=0, foreign=0, kinds={})
+    found = dict(reader=name, minutes=0., cpu_minutes=0., tried=0, understood=0, refused=0, foreign=0, kinds={})
 
     def one(data):
         nonlocal written
@@ -36,7 +37,8 @@ def fuzz(name, minutes, seed, out):
                 found['kinds'][key] = repr(data)[:400]
         if time.time() - written > 5:
             written = time.time()
-            basics.write_json(out, found | dict(minutes=round((written - began)/60, 2)))
+            spent = dict(minutes=written - began, cpu_minutes=time.process_time())
+            basics.write_json(out, found | {name: round(seconds/60, 2) for name, seconds in spent.items()})
 
     corpus = home/'corpus'
     corpus.mkdir()
@@ -52,13 +54,13 @@ def all_readers(args):
     with tempfile.TemporaryDirectory() as tmp:
         for i, name in enumerate(inputs.readers(Path(tempfile.mkdtemp()))):
             part = Path(tmp)/f'{i}.json'
-            command = [sys.executable, __file__, '--only', name, '--minutes', str(args.minutes), '--seed', str(args.seed),
-                       '--out', str(part)]
+            command = [sys.executable, __file__, '--only', name, '--minutes', str(args.minutes),
+                       '--seed', str(args.seed), '--out', str(part)]
             done = subprocess.run(command, capture_output=True, text=True)
             entry = json.loads(part.read_text(encoding='utf-8')) if part.exists() else dict(reader=name, tried=0)
             results.append(entry | dict(ended=done.returncode))
-            print({k: v for k, v in results[-1].items() if k != 'kinds'}, *entry.get('kinds', {}), sep='\n  ', flush=True)
-            from importlib.metadata import version
+            counts = {k: v for k, v in results[-1].items() if k != 'kinds'}
+            print(counts, *entry.get('kinds', {}), sep='\n  ', flush=True)
             record = dict(command=f'python .github/harm/fuzz.py --minutes {args.minutes} --seed {args.seed}',
                           seed=args.seed, versions=basics.environment() | dict(atheris=version('atheris')),
                           readers=results)
@@ -68,7 +70,7 @@ def all_readers(args):
 if __name__ == '__main__':
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--minutes', type=float, default=10., help='for each reader')
-    parser.add_argument('--seed', type=int, default=1)
+    parser.add_argument('--seed', type=int, default=1, help='of the fuzzer')
     parser.add_argument('--only', help='one reader')
     parser.add_argument('--out', default='nbs/runs/harm/fuzz.json')
     args = parser.parse_args()

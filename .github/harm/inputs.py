@@ -6,11 +6,10 @@
 An input is *understood* (a result came back), *refused* (one line of ours, which for a file names it), or a
 *foreign traceback*: anything else. Foreign ones are kept, the shortest of each kind.
 """
-import argparse, base64, io, json, logging, sys, tempfile, time, traceback, warnings, zipfile
+import argparse, io, json, logging, sys, tempfile, time, traceback, warnings, zipfile
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
 from diffusion_anchor import annotators, basics, data, grammar, reading, scoring, targets
 
 warnings.simplefilter('ignore')
@@ -91,7 +90,8 @@ def outcome(call, value, home=None):
         ours = 'diffusion_anchor' in Path(last.filename).parts and type(e) in (ValueError, OSError, FileNotFoundError)
         said = str(e)
         told = len(said.splitlines()) == 1 and (home is None or any(name in said for name in names_in(home)))
-        return ('refused' if ours and told else 'foreign'), f'{Path(last.filename).name}, {type(e).__name__}: {said[:160]}'
+        line = f'{Path(last.filename).name}, {type(e).__name__}: {said[:160]}'
+        return ('refused' if ours and told else 'foreign'), line
     return 'understood', ''
 
 
@@ -106,8 +106,9 @@ def archive():
 
 
 STRANGE = [b'', b'\x89PNG\r\n\x1a\n\0\0\0\rIHDR', b'GIF89a\xff\x01', b'<!DOCTYPE html>\n<html><body>404</body></html>',
-           archive(), 'The Mill .\n'.encode('utf-16'), 'Café\n'.encode('latin-1'), b'\xef\xbb\xbf', b'\n\n', b'{"a": [1, 2',
-           b'[' * 100_000, b'-' * 200_000 + b'1', b'{"a": 1e999}', b'null', b'NaN', b'"' * 9_999, b'9' * 5_000, b'\xed\xa0\xbd\n']
+           archive(), 'The Mill .\n'.encode('utf-16'), 'Café\n'.encode('latin-1'), b'\xef\xbb\xbf', b'\n\n',
+           b'{"a": [1, 2', b'[' * 100_000, b'-' * 200_000 + b'1', b'{"a": 1e999}', b'null', b'NaN', b'"' * 9_999,
+           b'9' * 5_000, b'\xed\xa0\xbd\n']
 
 
 def contents(st, good):
@@ -130,38 +131,45 @@ def contents(st, good):
 
 def texts(st):
     "Strategy for a bad text."
-    pieces = st.sampled_from(['name[', ']', ' : ', ' | ', '->', '(S ', ')', '/NN', '{F}', '[X]', 'The Mill', 'food', '£ 20',
-                              'START', 'END', '\ufeff', '\ud83d', 'Ã©', '\0', '\n', '’', "n't", 'is a pub .', '5', ' 3 '])
+    pieces = st.sampled_from(['name[', ']', ' : ', ' | ', '->', '(S ', ')', '/NN', '{F}', '[X]', 'The Mill', 'food',
+                              '£ 20', 'START', 'END', '\ufeff', '\ud83d', 'Ã©', '\0', '\n', '’', "n't", 'is a pub .',
+                              '5', ' 3 '])
     mixed = st.lists(pieces | st.text(max_size=5), max_size=12).map(''.join)
     return mixed | st.text() | st.sampled_from(['', ' ', '(' * 3_000, 'a' * 100_000, '[' * 999, '\ud800', '5 ' * 2_000])
 
 
-def campaign(n, seed):
-    "Try `n` inputs, shared evenly; returns the counts of each reader or function and the foreign kinds."
+def one_campaign(name, call, strategy, share, seed, home, foreign):
+    "Counts of `share` inputs for one reader (with its `home`) or function; the shortest of each foreign kind is kept."
     import hypothesis
+    counts = Counter(tried=0, understood=0, refused=0, foreign=0)
+
+    @hypothesis.seed(seed)
+    @hypothesis.settings(max_examples=share, deadline=None, database=None, phases=[hypothesis.Phase.generate],
+                         suppress_health_check=list(hypothesis.HealthCheck))
+    @hypothesis.given(strategy)
+    def test(value):
+        if counts['tried'] >= share: return
+        kind, line = outcome(call, value, home)
+        counts.update(['tried', kind])
+        if kind != 'foreign': return
+        key, value = f'{name}: {line[:40]}', f'{value!r:.300}'
+        if len(value) < len(foreign.get(key, [line, value + ' '])[1]): foreign[key] = [line, value]
+    test()
+    print(name, dict(counts), flush=True)
+    return counts
+
+
+def campaign(n, seed):
+    "Try `n` inputs, shared evenly; returns the counts of each reader or function, and the foreign kinds."
     from hypothesis import strategies as st
     counts, foreign = {}, {}
     with tempfile.TemporaryDirectory() as home:
-        known = {name: (call, contents(st, good), True) for name, (good, call) in readers(Path(home)).items()}
-        known |= {name: (call, texts(st), False) for name, call in functions().items()}
-        shares = np.full(len(known), n//len(known)) + (np.arange(len(known)) < n % len(known))
-        for share, (name, (call, strategy, is_file)) in zip(shares, known.items()):
-            counts[name] = Counter(tried=0, understood=0, refused=0, foreign=0)
-
-            @hypothesis.seed(seed)
-            @hypothesis.settings(max_examples=int(share), deadline=None, database=None,
-                                 phases=[hypothesis.Phase.generate], suppress_health_check=list(hypothesis.HealthCheck))
-            @hypothesis.given(strategy)
-            def test(value):
-                if counts[name]['tried'] >= share: return
-                kind, line = outcome(call, value, home if is_file else None)
-                counts[name].update(['tried', kind])
-                if kind == 'foreign':
-                    key, value = f'{name}: {line}'.replace(home, '…'), repr(value)
-                    if len(value) < len(foreign.get(key, value + ' ')): foreign[key] = value
-            test()
-            print(name, dict(counts[name]), flush=True)
-    return counts, {key: value[:300] for key, value in foreign.items()}
+        known = {name: (call, contents(st, good), home) for name, (good, call) in readers(Path(home)).items()}
+        known |= {name: (call, texts(st), None) for name, call in functions().items()}
+        for i, (name, (call, strategy, at)) in enumerate(known.items()):
+            share = n//len(known) + (i < n % len(known))
+            counts[name] = one_campaign(name, call, strategy, share, seed, at, foreign)
+    return counts, foreign
 
 
 if __name__ == '__main__':
