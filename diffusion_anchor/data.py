@@ -9,7 +9,7 @@ __all__ = ['BOM', 'SPECIALS', 'START', 'END', 'UNK', 'PAD', 'SPLITS', 'MAX_LINE'
            'anchor_repair']
 
 # %% ../nbs/00_data.ipynb #1ed250c6
-import csv, itertools, json, os, re, shutil, urllib.request, warnings, zipfile, zlib
+import csv, itertools, json, numbers, os, re, shutil, urllib.request, warnings, zipfile, zlib
 from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
@@ -94,7 +94,7 @@ def decode(self:Vocab,
 )->list:      # As many words, specials among them
     "The word of each of `ids`; `ValueError` on an id that no word has."
     ids = _plain(ids)
-    if strange := [i for i in ids if type(i) is not int or not 0 <= i < len(self)]:
+    if strange := [i for i in ids if not 0 <= i < len(self)]:
         raise ValueError(f'ids: found {strange[0]}, expected ids of the {len(self)} words, 0..{len(self)-1}')
     return [self.itos[i] for i in ids]
 
@@ -206,7 +206,7 @@ def ids(self:Corpus,
     "Rows of ids, packed as Diffusion-LM packs them; a warning says how many sentences had to be cut."
     import torch
     one_of('packing', packing, ('pad', 'block'))
-    if type(seq_len) is not int or seq_len < 3: raise ValueError(f'seq_len: found {seq_len!r}, expected at least 3')
+    if not isinstance(seq_len, numbers.Integral) or seq_len < 3: raise ValueError(f'seq_len: found {seq_len!r}, expected at least 3')
     rows = [[START, *self.vocab.encode(ex.words), END] for ex in self.split(split)]
     if not rows: raise ValueError(f'split: {split!r} of {self.name} is empty, expected at least one sentence')
     if packing == 'block': return _blocks(rows, seq_len, split)

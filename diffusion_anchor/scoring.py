@@ -74,6 +74,7 @@ def _authors_target(task, key, newline):
         raise ValueError(f'key {key!r:.40}, expected a tuple of strings')
     return Target(task, TASKS[task].from_key(key, newline))
 
+# %% ../nbs/08c_scoring.ipynb #631b0004
 def _read_pairs(line, task, newline):
     "[(target, texts)] of one line of a paired file."
     row = _row(line)
@@ -113,6 +114,7 @@ def _scored(line, target, task, newline, plugins):
             rows.append(dict(target=str(target), text=' '.join(words)) | score(wish, words, **plugins))
     return rows
 
+# %% ../nbs/08c_scoring.ipynb #673563c9
 def score_file(
     path:str|Path,         # One text a line if `targets` are given, else pairs
     task:str,              # One of `TASKS`
