@@ -206,7 +206,8 @@ def ids(self:Corpus,
     "Rows of ids, packed as Diffusion-LM packs them; a warning says how many sentences had to be cut."
     import torch
     one_of('packing', packing, ('pad', 'block'))
-    if not isinstance(seq_len, numbers.Integral) or seq_len < 3: raise ValueError(f'seq_len: found {seq_len!r}, expected at least 3')
+    if not isinstance(seq_len, numbers.Integral) or seq_len < 3:
+        raise ValueError(f'seq_len: found {seq_len!r}, expected at least 3')
     rows = [[START, *self.vocab.encode(ex.words), END] for ex in self.split(split)]
     if not rows: raise ValueError(f'split: {split!r} of {self.name} is empty, expected at least one sentence')
     if packing == 'block': return _blocks(rows, seq_len, split)

@@ -218,8 +218,8 @@ def restaurant_pcfg(
     made += [(s, [rhs] if isinstance(rhs, str) else map(Nonterminal, rhs), 1.) for s,rhs in fixed.items()]
     productions = [ProbabilisticProduction(Nonterminal(lhs), rhs, prob=prob) for lhs,rhs,prob in made]
     known = {p.lhs() for p in productions}
-    for p,s in ((p, s) for p in productions for s in p.rhs()):
-        if isinstance(s, Nonterminal) and s not in known: raise ValueError(f'rules: no rule for {s}, needed in {p}')
+    for s,made in ((s, p) for p in productions for s in p.rhs() if isinstance(s, Nonterminal)):
+        if s not in known: raise ValueError(f'rules: no rule for {s}, needed in {made}')
     return PCFG(Nonterminal('S'), productions)
 
 # %% ../nbs/01_grammar.ipynb #91911ef5
