@@ -372,7 +372,8 @@ _HUB_SPLITS = dict(train=['train'], valid=['validation', 'valid', 'dev'], test=[
 def _columns(found, where):
     for pair in _COLUMNS:
         if set(pair) <= set(found): return pair
-    raise ValueError(f"{where}: columns are {', '.join(found)}, expected {' or '.join(map(','.join, _COLUMNS))}")
+    names = repr(', '.join(found))[1:-1] # control characters as \x0b: they would break the line
+    raise ValueError(f"{where}: columns are {names:.100}, expected {' or '.join(map(','.join, _COLUMNS))}")
 
 # %% ../nbs/00_data.ipynb #805e6d79
 def _src1_rows(path):
