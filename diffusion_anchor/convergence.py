@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import astuple, replace
 from functools import lru_cache, partial
-from numbers import Integral
 from unittest import mock
 import numpy as np, pandas as pd, torch, torch.nn.functional as F
 from fastcore.basics import patch
@@ -33,7 +32,7 @@ TARGETS = {'loss': 0.3, 'mse': 0.5} | {f'loss_q{q}': 0.5 for q in range(4)} | {f
 # %% ../nbs/04b_convergence.ipynb #66d35345
 def _whole(name, value, least=1):
     "Refuse what is not a whole number of at least `least`."
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
         raise ValueError(f"{name}={value!r:.60}, expected a whole number of at least {least}")
 
 def _sentences(name, model, ids):
@@ -75,8 +74,6 @@ def _language(ids, log_p, support, rng):
     return ids, log_p.float()
 
 # %% ../nbs/04b_convergence.ipynb #9eaba1a7
-def _embeddings(model, scale): return scale * model.word_embedding.weight.detach().float().cpu() # [V, d]
-
 @torch.no_grad()
 def mse_floor(
     model:DiffusionLM,           # for its embeddings and schedule; its network is not used
@@ -91,15 +88,16 @@ def mse_floor(
 ) -> pd.DataFrame: # a row each t: quarter, alpha_bar, floor and its standard error; upper and its own, with `held_out`
     """The mse, averaged over T·d, that no model can beat at each t: exact with `log_p`, otherwise a lower bound
     (exact for these very sentences)."""
-    for name, value in dict(ids=ids, held_out=ids if held_out is None else held_out).items():
-        _sentences(f'mse_floor: {name}', model, value)
-    for name, value in dict(draws=draws, support=support).items(): _whole(f'mse_floor: {name}', value)
+    _sentences('mse_floor: ids', model, ids)
+    if held_out is not None: _sentences('mse_floor: held_out', model, held_out)
+    _whole('mse_floor: draws', draws)
+    _whole('mse_floor: support', support)
     rng, T, alpha_bar = torch.Generator().manual_seed(seed), model.schedule.steps, model.schedule.alpha_bar.tolist()
     timesteps = ((torch.arange(32) + 0.5) * T / 32).long().tolist() if timesteps is None else list(timesteps)
     for t in timesteps: one_of('mse_floor: timesteps', t, range(T))
     ids, log_p = _language(ids.cpu(), log_p, support, rng)
-    table, rows = _embeddings(model, scale), []
-    flat = table[ids].flatten(1)
+    table = scale * model.word_embedding.weight.detach().float().cpu()
+    flat, rows = table[ids].flatten(1), []
     stat = lambda name, se, values: {name: values.mean().item(), se: values.std().item() / draws**0.5}
     for t in timesteps:
         guess = partial(_draws, flat, log_p, alpha_bar[t], 1 - alpha_bar[0], t == 0, rng)
@@ -143,12 +141,11 @@ def rounding_floor(
     ids:torch.Tensor,  # sentences [N, T]
     scale:float=1.,    # multiplies the embeddings
     draws:int=2000,    # words drawn from them
-    seed:int=0,        # of words and noise
 ) -> float:            # nats a position
     "The least decoder_nll that the tied rounding layer can reach with this embedding table: the best bias, by L-BFGS."
     _sentences('rounding_floor: ids', model, ids)
     _whole('rounding_floor: draws', draws)
-    rng, table = torch.Generator().manual_seed(seed), _embeddings(model, scale)
+    rng, table = torch.Generator().manual_seed(0), scale * model.word_embedding.weight.detach().float().cpu()
     words = ids.flatten().cpu()[torch.randint(ids.numel(), (draws,), generator=rng)]
     noise = torch.randn(draws, table.shape[1], generator=rng)
     logits = (table[words] + (1 - model.schedule.alpha_bar[0].item())**0.5 * noise) @ table.T
@@ -279,7 +276,7 @@ def table(self:ConvergenceWatch) -> pd.DataFrame: # a row a target: target, now,
             found = forecast(seen.step, seen[name], target, floor)
             when = [max(v, last) if v == v else v for v in found] # it has not met it so far
             verdict = self._verdict(last, *when)
-        rows[name] = dict(target=target, now=now, floor=floor) | dict(zip(('step', 'low', 'high'), when), verdict=verdict)
+        rows[name] = dict(target=target, now=now, floor=floor, **dict(zip(('step', 'low', 'high'), when)), verdict=verdict)
     return pd.DataFrame.from_dict(rows, orient='index')
 
 # %% ../nbs/04b_convergence.ipynb #847b10c5
@@ -322,11 +319,9 @@ def _saved_bytes(shape, batch, half, device):
     `shape`: the values of a `DiffusionLMConfig`."""
     config, kept = DiffusionLMConfig(*shape), []
     model = DiffusionLM(config).train()
-    def pack(tensor):
-        kept.append(tensor) # kept alive, so that no address is used twice
-        return tensor
+    keep = lambda tensor: kept.append(tensor) or tensor # alive, so that no address is used twice
     with (_gpu_kernels(model) if device == 'cuda' else nullcontext(), torch.random.fork_rng(),
-          saved_tensors_hooks(pack, lambda tensor: tensor), torch.autocast('cpu', torch.bfloat16, enabled=half)):
+          saved_tensors_hooks(keep, lambda tensor: tensor), torch.autocast('cpu', torch.bfloat16, enabled=half)):
         out = diffusion_loss(model, torch.zeros(batch, config.seq_len, dtype=torch.long), self_condition=False)
     own = {p.untyped_storage().data_ptr() for p in model.parameters()}
     sizes = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in kept}
@@ -339,10 +334,11 @@ def _activations(shape, batch, half, device):
     return line(*(line(count(1, layers), count(2, layers), batch) for layers in (1, 2)), shape.layers)
 
 # %% ../nbs/04b_convergence.ipynb #abee7110
-def _recipe(name, config, vocab_size):
-    "Refuse what is no recipe, or no size of a vocabulary."
+def _shape(name, config, vocab_size):
+    "Of the model of a recipe; refuses what is no recipe, or no size of a vocabulary."
     if not isinstance(config, TrainConfig): raise ValueError(f"{name}: config={config!r:.60}, expected a TrainConfig")
     _whole(f'{name}: vocab_size', vocab_size, 5)
+    return DiffusionLMConfig(vocab_size, **config.model)
 
 def memory_estimate(
     config:TrainConfig,  # recipe
@@ -350,9 +346,8 @@ def memory_estimate(
     device:str='cuda',   # 'cuda' or 'cpu': kernels differ in what they keep
 ) -> dict:               # bytes by part, and `peak`
     "A counted estimate of what `fit` allocates at its peak."
-    _recipe('memory_estimate', config, vocab_size)
     one_of('memory_estimate: device', device, ('cuda', 'cpu'))
-    shape, micro = DiffusionLMConfig(vocab_size, **config.model), config.micro_batch or config.batch_size
+    shape, micro = _shape('memory_estimate', config, vocab_size), config.micro_batch or config.batch_size
     precision = config.precision if device == 'cuda' else pick_precision(config.precision, torch.device('cpu'))
     half = precision != 'fp32'
     with torch.device('meta'): model = DiffusionLM(shape)
@@ -371,7 +366,7 @@ def memory_estimate(
 # %% ../nbs/04b_convergence.ipynb #cb61014c
 def _made_up(config, vocab_size):
     "A corpus of made-up sentences of full length, enough for two batches and a validation."
-    words, length = [f'w{i}' for i in range(vocab_size - 4)], DiffusionLMConfig(vocab_size, **config.model).seq_len - 2
+    words, length = [f'w{i}' for i in range(vocab_size - 4)], _shape('measure_memory', config, vocab_size).seq_len - 2
     rows = lambda n: [Example([words[(7*i + 3*k) % len(words)] for k in range(length)]) for i in range(n)]
     vocab = Vocab.build([words], min_count=1)
     return Corpus('words', rows(2*config.batch_size), rows(config.eval_sentences), [], vocab)
@@ -381,9 +376,8 @@ def measure_memory(
     vocab_size:int=821,  # words
 ) -> int:                # bytes
     "Peak tensor memory of two training steps and a validation, on the device that `fit` uses."
-    _recipe('measure_memory', config, vocab_size)
-    config = replace(config, steps=2, warmup=0, log_every=1, eval_every=2, save_every=2)
     corpus = _made_up(config, vocab_size)
+    config = replace(config, steps=2, warmup=0, log_every=1, eval_every=2, save_every=2)
     if torch.cuda.is_available():
         torch.cuda.empty_cache(); torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
