@@ -244,7 +244,7 @@ class ConvergenceWatch:
     def __init__(self,
         steps:int=None,        # where the run ends (`config.steps`); None knows no end
         targets:dict=TARGETS,  # history column -> value to go below
-        floor:dict=None,       # history column -> what no model can beat: `floor_by_quarter`, or a row of `floors_by_scale`
+        floor:dict=None,       # history column -> what no model can beat: of `floor_by_quarter` or `floors_by_scale`
         history=None,          # a `Run.history`, to read it or to go on from it
     ):
         if steps is not None: _whole('ConvergenceWatch: steps', steps)
@@ -276,8 +276,9 @@ def table(self:ConvergenceWatch) -> pd.DataFrame: # a row a target: target, now,
             found = forecast(seen.step, seen[name], target, floor)
             when = [max(v, last) if v == v else v for v in found] # it has not met it so far
             verdict = self._verdict(last, *when)
-        rows[name] = dict(target=target, now=now, floor=floor, **dict(zip(('step', 'low', 'high'), when)), verdict=verdict)
-    return pd.DataFrame.from_dict(rows, orient='index')
+        rows[name] = target, now, floor, *when, verdict
+    columns = ['target', 'now', 'floor', 'step', 'low', 'high', 'verdict']
+    return pd.DataFrame.from_dict(rows, orient='index', columns=columns)
 
 # %% ../nbs/04b_convergence.ipynb #847b10c5
 @patch
@@ -397,7 +398,7 @@ def memory_table(
     micro_batches:Sequence=(64, 32, 16, 8), # sentences at once; those over a preset's batch are left out
     vocab_size:int=821,             # words
     measure:bool=None,              # also measure; None does where there is a GPU
-) -> pd.DataFrame:                  # a row each preset and micro-batch, GiB; fits_4GB, fits_16GB: whether such a card holds it
+) -> pd.DataFrame: # a row each preset and micro-batch, GiB; fits_4GB, fits_16GB: whether such a card holds it
     "Peak memory on a GPU by preset and micro-batch: counted, and measured where there is one."
     measure, rows = torch.cuda.is_available() if measure is None else measure, []
     for name, micro in itertools.product(presets, micro_batches):
