@@ -8,7 +8,6 @@ __all__ = ['TARGETS', 'CARDS', 'CUDA_OVERHEAD', 'noise_floor', 'mse_floor', 'flo
 
 # %% ../nbs/04b_convergence.ipynb #1c69be1f
 import itertools, math
-from collections import namedtuple
 from collections.abc import Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import astuple, replace
@@ -30,10 +29,11 @@ from .train import Run, TrainConfig, fit, pick_precision
 TARGETS = {'loss': 0.3, 'mse': 0.5} | {f'loss_q{q}': 0.5 for q in range(4)} | {f'mse_q{q}': 0.1 for q in range(4)}
 
 # %% ../nbs/04b_convergence.ipynb #66d35345
-def _whole(name, value, least=1):
+def _whole(where, least=1, **values):
     "Refuse what is not a whole number of at least `least`."
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise ValueError(f"{name}={value!r:.60}, expected a whole number of at least {least}")
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+            raise ValueError(f"{where}: {name}={value!r:.60}, expected a whole number of at least {least}")
 
 def _sentences(name, model, ids):
     "Refuse what are not sentences of the model."
@@ -90,8 +90,7 @@ def mse_floor(
     (exact for these very sentences)."""
     _sentences('mse_floor: ids', model, ids)
     if held_out is not None: _sentences('mse_floor: held_out', model, held_out)
-    _whole('mse_floor: draws', draws)
-    _whole('mse_floor: support', support)
+    _whole('mse_floor', draws=draws, support=support)
     rng, T, alpha_bar = torch.Generator().manual_seed(seed), model.schedule.steps, model.schedule.alpha_bar.tolist()
     timesteps = ((torch.arange(32) + 0.5) * T / 32).long().tolist() if timesteps is None else list(timesteps)
     for t in timesteps: one_of('mse_floor: timesteps', t, range(T))
@@ -144,7 +143,7 @@ def rounding_floor(
 ) -> float:            # nats a position
     "The least decoder_nll that the tied rounding layer can reach with this embedding table: the best bias, by L-BFGS."
     _sentences('rounding_floor: ids', model, ids)
-    _whole('rounding_floor: draws', draws)
+    _whole('rounding_floor', draws=draws)
     rng, table = torch.Generator().manual_seed(0), scale * model.word_embedding.weight.detach().float().cpu()
     words = ids.flatten().cpu()[torch.randint(ids.numel(), (draws,), generator=rng)]
     noise = torch.randn(draws, table.shape[1], generator=rng)
@@ -195,25 +194,12 @@ def _power_fit(s, y, floor, fixed):
     return best
 
 # %% ../nbs/04b_convergence.ipynb #3fa80c10
-_Fit = namedtuple('_Fit', 's y fixed widen a b c error') # widen: for the parameters that were fitted
-
 def _thinned(steps, values):
     "The curve without its first twentieth, as means of 24 bins that are even in log step."
     s, y = (v[steps >= 0.05*steps.max()] for v in (steps, values))
     bins = (np.log(s/s[0]) / (np.log(s[-1]/s[0]) + 1e-9) * 24).astype(int)
     there, count = np.unique(bins, return_counts=True)
     return [np.bincount(bins, v)[there] / count for v in (s, y)]
-
-def _fits(s, y, floor):
-    "Fits over three windows and with two asymptotes, without those that are very much worse than the best."
-    fits = []
-    for start, fixed in itertools.product((0.2, 0.35, 0.5), (False, True)):
-        keep = s >= start*s[-1]
-        if (free := keep.sum() - 3 + fixed) < 2: continue
-        found = _power_fit(s[keep], y[None, keep], floor, fixed)[:, 0]
-        fits.append(_Fit(s[keep], y[keep], fixed, keep.sum()/free, *found))
-    best = min(f.error*f.widen for f in fits)
-    return [f for f in fits if not f.error*f.widen > 20*best]
 
 def forecast(
     steps:Sequence,  # where the curve was seen, rising
@@ -228,11 +214,17 @@ def forecast(
     sound = np.isfinite(values) & (values > 0) & (steps > 0)
     s, y = _thinned(steps[sound], values[sound]) if sound.any() else ([], [])
     if len(s) < 8: return (math.nan,) * 3
-    rng, crossings = np.random.default_rng(0), []
-    for f in _fits(s, y, floor):
-        curve = f.a + f.b*f.s**-f.c
-        again = curve * (1 + rng.choice((f.y/curve - 1) * f.widen**0.5, (40, len(f.s))))
-        a, b, c, _ = _power_fit(f.s, np.maximum(again, 1e-9), floor, f.fixed)
+    rng, fits, crossings = np.random.default_rng(0), [], []
+    for start, fixed in itertools.product((0.2, 0.35, 0.5), (False, True)):
+        keep = s >= start*s[-1]
+        if (free := keep.sum() - 3 + fixed) < 2: continue
+        a, b, c, error = _power_fit(s[keep], y[None, keep], floor, fixed)[:, 0]
+        widen = keep.sum()/free # the residuals, for the parameters that were fitted
+        fits.append((error*widen, s[keep], y[keep], fixed, widen, a + b*s[keep]**-c))
+    for error, s, y, fixed, widen, curve in fits:
+        if error > 20 * min(f[0] for f in fits): continue
+        again = curve * (1 + rng.choice((y/curve - 1) * widen**0.5, (40, len(s))))
+        a, b, c, _ = _power_fit(s, np.maximum(again, 1e-9), floor, fixed)
         crossings.append(np.where(a < target, (b / np.where(a < target, target - a, 1))**(1/c), np.inf))
     crossings = np.concatenate(crossings)
     return tuple(float(np.quantile(crossings, q, method='inverted_cdf')) for q in (0.5, 0.05, 0.95))
@@ -247,7 +239,7 @@ class ConvergenceWatch:
         floor:dict=None,       # history column -> what no model can beat: of `floor_by_quarter` or `floors_by_scale`
         history=None,          # a `Run.history`, to read it or to go on from it
     ):
-        if steps is not None: _whole('ConvergenceWatch: steps', steps)
+        _whole('ConvergenceWatch', steps=1 if steps is None else steps)
         self.steps, self.targets, self.floor, self.warned = steps, targets, dict(floor or {}), False
         self.rows = [] if history is None else pd.DataFrame(history).to_dict('records')
 
@@ -338,7 +330,7 @@ def _activations(shape, batch, half, device):
 def _shape(name, config, vocab_size):
     "Of the model of a recipe; refuses what is no recipe, or no size of a vocabulary."
     if not isinstance(config, TrainConfig): raise ValueError(f"{name}: config={config!r:.60}, expected a TrainConfig")
-    _whole(f'{name}: vocab_size', vocab_size, 5)
+    _whole(name, 5, vocab_size=vocab_size)
     return DiffusionLMConfig(vocab_size, **config.model)
 
 def memory_estimate(
@@ -402,7 +394,7 @@ def memory_table(
     "Peak memory on a GPU by preset and micro-batch: counted, and measured where there is one."
     measure, rows = torch.cuda.is_available() if measure is None else measure, []
     for name, micro in itertools.product(presets, micro_batches):
-        _whole('memory_table: micro_batches', micro)
+        _whole('memory_table', micro_batches=micro)
         config = TrainConfig.preset(name)
         if micro > config.batch_size: continue
         part = replace(config, micro_batch=micro)

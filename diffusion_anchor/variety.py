@@ -6,7 +6,7 @@
 __all__ = ['words_of', 'word_lists', 'distinct_n', 'self_bleu', 'copied_share', 'length_distance', 'bigram_divergence',
            'slot_coverage', 'variety', 'bigram_texts', 'corrupt']
 
-# %% ../nbs/06a_variety.ipynb #0805883b
+# %% ../nbs/06a_variety.ipynb #1b60b034
 import math, random
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -19,15 +19,14 @@ from .basics import one_of
 from .convergence import _whole
 from .data import Corpus
 
-# %% ../nbs/06a_variety.ipynb #6be10608
+# %% ../nbs/06a_variety.ipynb #178c12d3
 def words_of(
     text, # a string, or a list of words
 ) -> list:
     "Its words, without a line end; of a row START … END PAD those between."
-    if not isinstance(text, (str, list, tuple)):
+    if not isinstance(text, str) and not (isinstance(text, (list, tuple)) and all(isinstance(w, str) for w in text)):
         raise ValueError(f"texts: found {text!r:.60}, expected strings or lists of words")
     words = [w for w in text.rstrip('\r\n').split(' ') if w] if isinstance(text, str) else list(text)
-    if not all(isinstance(w, str) for w in words): raise ValueError(f"texts: found {text!r:.60}, expected words")
     if words[:1] == ['START'] and 'END' in words: words = words[1:words.index('END')]
     return words
 
@@ -40,13 +39,13 @@ def word_lists(
         raise ValueError(f"{name}={texts!r:.60}, expected a list of at least one text")
     return [words_of(t) for t in texts]
 
-# %% ../nbs/06a_variety.ipynb #3c065249
+# %% ../nbs/06a_variety.ipynb #ee3574d1
 def distinct_n(
     texts:Sequence, # strings, or lists of words
     n:int=2,        # words in an n-gram
 ) -> float:         # nan where no text has n words
-    "Different n-grams as a share of all (Li et al. 2016). It falls with the amount of text: compare equal numbers of texts."
-    _whole('distinct_n: n', n)
+    "Different n-grams as a share of all (Li et al. 2016); it falls with the amount of text."
+    _whole('distinct_n', n=n)
     lists = word_lists('distinct_n: texts', texts)
     grams = [gram for words in lists for gram in zip(*(words[i:] for i in range(n)))]
     return len(set(grams)) / len(grams) if grams else math.nan
@@ -56,13 +55,13 @@ def self_bleu(
     n:int=100,      # texts that are compared, the first ones: the cost is its square
 ) -> float:         # 0..100; nan for a single text
     "Mean BLEU of each text against the others as references (Zhu et al. 2018); 100 where all are the same."
-    _whole('self_bleu: n', n)
+    _whole('self_bleu', n=n)
     texts = [' '.join(words) for words in word_lists('self_bleu: texts', texts)[:n]]
     if len(texts) < 2: return math.nan
     bleu = BLEU(effective_order=True, tokenize='none')
     return float(np.mean([bleu.sentence_score(t, texts[:i] + texts[i+1:]).score for i, t in enumerate(texts)]))
 
-# %% ../nbs/06a_variety.ipynb #f5b72904
+# %% ../nbs/06a_variety.ipynb #17573e77
 def copied_share(
     texts:Sequence, # strings, or lists of words
     corpus:Corpus,  # against its train split
@@ -71,31 +70,31 @@ def copied_share(
     seen = {tuple(ex.words) for ex in corpus.train}
     return float(np.mean([tuple(words) in seen for words in word_lists('copied_share: texts', texts)]))
 
+def _both(where, texts, reference):
+    return word_lists(f'{where}: texts', texts), word_lists(f'{where}: reference', reference)
+
 def length_distance(
     texts:Sequence,     # strings, or lists of words
     reference:Sequence, # the same
 ) -> float:             # words
     "Wasserstein distance between the lengths in words: how many words a text must gain or lose on average."
-    sides = dict(texts=texts, reference=reference)
-    lengths = [list(map(len, word_lists(f'length_distance: {name}', side))) for name, side in sides.items()]
+    lengths = [list(map(len, side)) for side in _both('length_distance', texts, reference)]
     return float(wasserstein_distance(*lengths))
 
-# %% ../nbs/06a_variety.ipynb #e35321f7
+# %% ../nbs/06a_variety.ipynb #2a24eade
 def _bigrams(words): return pairwise([None, *words, None]) # None before the first word and after the last
 
 def bigram_divergence(
     texts:Sequence,     # strings, or lists of words
     reference:Sequence, # the same
 ) -> float:             # bits, 0 for the same and 1 for nothing in common
-    """Jensen-Shannon divergence between the bigrams of two sets of texts. Finite sets never reach 0: compare with a
-    row of held-out text."""
-    sides = dict(texts=texts, reference=reference)
-    counts = [Counter(pair for words in word_lists(f'bigram_divergence: {name}', side) for pair in _bigrams(words))
-              for name, side in sides.items()]
+    "Jensen-Shannon divergence between the bigrams of two sets of texts. Never 0: compare with a row of held-out text."
+    sides = _both('bigram_divergence', texts, reference)
+    counts = [Counter(pair for words in side for pair in _bigrams(words)) for side in sides]
     pairs = list(counts[0] | counts[1])
     return float(jensenshannon(*[[c[p] for p in pairs] for c in counts], base=2)**2)
 
-# %% ../nbs/06a_variety.ipynb #098c4237
+# %% ../nbs/06a_variety.ipynb #ffbf15e1
 def slot_coverage(
     texts:Sequence, # strings, or lists of words
     corpus:Corpus,  # whose training fields are looked for
@@ -119,7 +118,7 @@ def variety(
                 length_distance=length_distance(lists, reference),
                 bigram_divergence=bigram_divergence(lists, reference), slot_coverage=slot_coverage(lists, corpus))
 
-# %% ../nbs/06a_variety.ipynb #34753b3b
+# %% ../nbs/06a_variety.ipynb #a1c87e84
 def bigram_texts(
     sentences:Sequence, # to count on: strings, or lists of words
     n:int,              # texts
@@ -127,7 +126,7 @@ def bigram_texts(
     max_words:int=100,  # cut there
 ) -> list:              # strings
     "Texts of the maximum-likelihood bigram model: each word drawn from those that followed the last one."
-    _whole('bigram_texts: n', n)
+    _whole('bigram_texts', n=n)
     rng, followers, texts = random.Random(seed), defaultdict(list), []
     for words in word_lists('bigram_texts: sentences', sentences):
         for word, after in _bigrams(words): followers[word].append(after)
@@ -137,7 +136,7 @@ def bigram_texts(
         texts.append(' '.join(words))
     return texts
 
-# %% ../nbs/06a_variety.ipynb #1955ec0d
+# %% ../nbs/06a_variety.ipynb #eacec50f
 _DAMAGE = ('swap', 'drop', 'duplicate')
 
 def corrupt(
@@ -147,7 +146,7 @@ def corrupt(
     kind:str=None,           # 'swap' two neighbours, 'drop' or 'duplicate' a word; None draws one each time
 ) -> str:
     "The sentence with words swapped, dropped or doubled."
-    _whole('corrupt: times', times, 0)
+    _whole('corrupt', 0, times=times)
     if kind is not None: one_of('corrupt: kind', kind, _DAMAGE)
     rng, words = rng or random.Random(0), words_of(sentence)
     for _ in range(times):
