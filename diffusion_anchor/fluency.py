@@ -52,9 +52,10 @@ def teacher_config(
     width = 64 if sum(lengths) < 1e5 else 128 if sum(lengths) < 8e5 else 192
     context = max(64, -(-max(lengths)//64) * 64)
     size = dict(n_positions=context, n_embd=width, n_layer=2 if width == 64 else 3, n_head=width//32)
-    return GPT2Config(len(corpus.vocab), **size, bos_token_id=START, eos_token_id=END, pad_token_id=PAD)
+    ends = dict(bos_token_id=START, eos_token_id=END, pad_token_id=PAD)
+    return GPT2Config(vocab_size=len(corpus.vocab), **size, **ends)
 
-# %% ../nbs/07_fluency.ipynb #669b5bbd
+# %% ../nbs/07_fluency.ipynb #65a32304
 @contextmanager
 def _quiet():
     "No bars and no notes of transformers about files it reads and writes."
@@ -86,7 +87,7 @@ class Teacher:
         kept = '' if self.history is None else f', epoch {_kept(self.history)} of {len(self.history)} kept'
         return f'Teacher({self.model.num_parameters():,} parameters, {self.model.config.vocab_size:,} tokens{kept})'
 
-# %% ../nbs/07_fluency.ipynb #554bb0b6
+# %% ../nbs/07_fluency.ipynb #0ba81773
 @patch
 def encode(self:Teacher,
     texts:Sequence, # strings, or lists of words
@@ -112,7 +113,7 @@ def _collate(rows):
     labels[:, 0] = -100 # START is given: the Trainer divides by the labels it finds
     return dict(input_ids=ids, attention_mask=is_token, labels=labels)
 
-# %% ../nbs/07_fluency.ipynb #7bb37354
+# %% ../nbs/07_fluency.ipynb #0ff70889
 def _trainer(teacher, train, valid, patience, batch_size, progress, **training):
     "transformers' Trainer on rows of ids, stopping where validation is best."
     on_cpu = not torch.cuda.is_available()
@@ -144,7 +145,7 @@ def _fit(self:Teacher, corpus, epochs, lr, batch_size, **more):
     history = pd.DataFrame(losses, index=pd.RangeIndex(1, len(losses['valid']) + 1, name='epoch'))
     return history.assign(kept=history.index == history.valid.idxmin())
 
-# %% ../nbs/07_fluency.ipynb #d6ee6903
+# %% ../nbs/07_fluency.ipynb #db95dde1
 @patch(cls_method=True)
 def train(cls:Teacher,
     corpus:Corpus,         # learned on `train`, watched on `valid`
@@ -175,7 +176,7 @@ def train(cls:Teacher,
         warnings.warn(f"teacher: validation loss has turned up, {told}; the better epoch is kept", stacklevel=2)
     return teacher
 
-# %% ../nbs/07_fluency.ipynb #66f1e5a0
+# %% ../nbs/07_fluency.ipynb #4c16ba39
 @patch
 def plot_history(self:Teacher,
     ax=None, # matplotlib axes
@@ -251,7 +252,7 @@ class Scores:
         unk = float(rows.unk.sum() / max(rows.words.sum(), 1))
         return dict(texts=len(rows), blank=int(rows.blank.sum()), cut=int(rows.cut.sum()), unk=unk)
 
-# %% ../nbs/07_fluency.ipynb #803a396d
+# %% ../nbs/07_fluency.ipynb #a1186917
 @patch
 def interval(self:Scores,
     name:str,           # one of `DEFINITIONS`
@@ -270,7 +271,7 @@ def table(self:Scores) -> pd.DataFrame:
     values = {name: (getattr(self, name), *self.interval(name)) for name in DEFINITIONS}
     return pd.DataFrame.from_dict(values, orient='index', columns=['value', 'low', 'high'])
 
-# %% ../nbs/07_fluency.ipynb #6f221c7e
+# %% ../nbs/07_fluency.ipynb #eb920dd7
 @patch
 def save(self:Teacher,
     directory, # made if it is not there
@@ -327,7 +328,7 @@ def next_log_probs(self:Teacher,
     last = hidden[torch.arange(len(rows)), is_token.sum(1) - 1] # the vocabulary's matrix is applied to this place alone
     return self.model.get_output_embeddings()(last).float().log_softmax(-1)
 
-# %% ../nbs/07_fluency.ipynb #eaa9e619
+# %% ../nbs/07_fluency.ipynb #bad5a078
 @patch
 @torch.no_grad()
 def sample(self:Teacher,
