@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import astuple, replace
 from functools import lru_cache, partial
+from numbers import Real
 from unittest import mock
 import numpy as np, pandas as pd, torch, torch.nn.functional as F
 from fastcore.basics import patch
@@ -35,19 +36,25 @@ def _whole(where, least=1, **values):
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
             raise ValueError(f"{where}: {name}={value!r:.60}, expected a whole number of at least {least}")
 
+def _of(kind, where, **values):
+    "Refuse what is not of a kind."
+    for name, value in values.items():
+        if not isinstance(value, kind): raise ValueError(f"{where}: {name}={value!r:.60}, expected a {kind.__name__}")
+
 def _sentences(name, model, ids):
     "Refuse what are not sentences of the model."
+    _of(DiffusionLM, name, model=model)
     V = model.config.vocab_size
     whole = isinstance(ids, torch.Tensor) and ids.dim() == 2 and ids.numel() and ids.dtype == torch.long
     if not whole or ids.min() < 0 or ids.max() >= V:
-        raise ValueError(f"{name}: found {str(ids)!r:.40}, expected sentences [N, T], ids of 0 to {V - 1}")
+        raise ValueError(f"{name}: ids={str(ids)!r:.40}, expected sentences [N, T], ids of 0 to {V - 1}")
 
 def noise_floor(
     model:DiffusionLM, # for its embeddings and schedule
     ids:torch.Tensor,  # sentences [N, T]
 ) -> float:
     "The mse that no model can beat where nothing but noise is left: variance of the embeddings by position, plus σ₀²."
-    _sentences('noise_floor: ids', model, ids)
+    _sentences('noise_floor', model, ids)
     return model.embed(ids).detach().var(0, correction=0).mean().item() + 1 - model.schedule.alpha_bar[0].item()
 
 # %% ../nbs/04b_convergence.ipynb #84037a25
@@ -88,8 +95,10 @@ def mse_floor(
 ) -> pd.DataFrame: # a row each t: quarter, alpha_bar, floor and its standard error; upper and its own, with `held_out`
     """The mse, averaged over T·d, that no model can beat at each t: exact with `log_p`, otherwise a lower bound
     (exact for these very sentences)."""
-    _sentences('mse_floor: ids', model, ids)
+    _sentences('mse_floor', model, ids)
     if held_out is not None: _sentences('mse_floor: held_out', model, held_out)
+    _of(Real, 'mse_floor', scale=scale)
+    _whole('mse_floor', 0, seed=seed)
     _whole('mse_floor', draws=draws, support=support)
     rng, T, alpha_bar = torch.Generator().manual_seed(seed), model.schedule.steps, model.schedule.alpha_bar.tolist()
     timesteps = ((torch.arange(32) + 0.5) * T / 32).long().tolist() if timesteps is None else list(timesteps)
@@ -115,6 +124,7 @@ def floor_by_quarter(
     column:str='floor',  # of it, or 'upper'
 ) -> dict:               # mse, mse_q0 … mse_q3
     "Means over t, under the names of the history's columns."
+    _of(pd.DataFrame, 'floor_by_quarter', floor=floor)
     one_of('floor_by_quarter: column', column, floor.columns)
     means = floor.groupby('quarter')[column].mean()
     return {'mse': means.mean()} | {f'mse_q{q}': v for q, v in means.items()}
@@ -127,6 +137,8 @@ def plot_mse(
     support:int=4000,  # sentences of it for the bound
 ):                     # the axes
     "Figure 1 of the report: mse by quarter of t against steps, over the mse that no model can beat."
+    _of(Run, 'plot_mse', run=run)
+    _of(Corpus, 'plot_mse', corpus=corpus)
     ids = corpus.ids('train', run.model.config.seq_len, run.config.packing)
     floors = floor_by_quarter(mse_floor(run.model, ids, support=support))
     ax = run.plot('mse', ax)
@@ -142,7 +154,8 @@ def rounding_floor(
     draws:int=2000,    # words drawn from them
 ) -> float:            # nats a position
     "The least decoder_nll that the tied rounding layer can reach with this embedding table: the best bias, by L-BFGS."
-    _sentences('rounding_floor: ids', model, ids)
+    _sentences('rounding_floor', model, ids)
+    _of(Real, 'rounding_floor', scale=scale)
     _whole('rounding_floor', draws=draws)
     rng, table = torch.Generator().manual_seed(0), scale * model.word_embedding.weight.detach().float().cpu()
     words = ids.flatten().cpu()[torch.randint(ids.numel(), (draws,), generator=rng)]
@@ -208,6 +221,7 @@ def forecast(
     floor:float=0.,  # the curve cannot go below this
 ) -> tuple:          # middle, low, high: steps, inf where it may never get there; nan where there are too few points
     "At which step a curve will cross a target, with a 90 % interval."
+    _of(Real, 'forecast', target=target, floor=floor)
     if len(steps) != len(values):
         raise ValueError(f"forecast: found {len(steps)} steps and {len(values)} values, expected as many")
     steps, values = np.asarray(steps, float), np.asarray(values, float)
@@ -239,6 +253,7 @@ class ConvergenceWatch:
         floor:dict=None,       # history column -> what no model can beat: of `floor_by_quarter` or `floors_by_scale`
         history=None,          # a `Run.history`, to read it or to go on from it
     ):
+        _of(dict, 'ConvergenceWatch', targets=targets)
         _whole('ConvergenceWatch', steps=1 if steps is None else steps)
         self.steps, self.targets, self.floor, self.warned = steps, targets, dict(floor or {}), False
         self.rows = [] if history is None else pd.DataFrame(history).to_dict('records')
@@ -329,7 +344,7 @@ def _activations(shape, batch, half, device):
 # %% ../nbs/04b_convergence.ipynb #abee7110
 def _shape(name, config, vocab_size):
     "Of the model of a recipe; refuses what is no recipe, or no size of a vocabulary."
-    if not isinstance(config, TrainConfig): raise ValueError(f"{name}: config={config!r:.60}, expected a TrainConfig")
+    _of(TrainConfig, name, config=config)
     _whole(name, 5, vocab_size=vocab_size)
     return DiffusionLMConfig(vocab_size, **config.model)
 

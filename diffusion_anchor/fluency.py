@@ -10,6 +10,7 @@ import math, os, random, warnings
 from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from tempfile import TemporaryDirectory
 import numpy as np, pandas as pd, torch, torch.nn.functional as F
@@ -26,7 +27,7 @@ from transformers.trainer_callback import PrinterCallback
 from transformers.utils import logging as transformers_logging
 from .basics import one_of, read_json, seal, sealed, told_if_full, write_json
 from .basics import interval as bootstrap_interval
-from .convergence import _whole
+from .convergence import _of, _whole
 from .data import Corpus, Vocab, SPECIALS, START, END, UNK, PAD
 from .train import pick_precision
 from .variety import bigram_divergence, bigram_texts, copied_share, corrupt, distinct_n
@@ -37,6 +38,7 @@ def word_tokenizer(
     vocab:Vocab,       # whose ids are kept
 ) -> PreTrainedTokenizerFast:
     "The vocabulary as a transformers tokenizer that splits at spaces."
+    _of(Vocab, 'word_tokenizer', vocab=vocab)
     words = Tokenizer(WordLevel(vocab.stoi, unk_token=SPECIALS[UNK]))
     words.pre_tokenizer = Split(' ', 'removed')
     special = [AddedToken(name, single_word=True) for name in SPECIALS] # single_word: no PAD inside PADDINGTON
@@ -48,6 +50,8 @@ def teacher_config(
     corpus:Corpus,   # gives the vocabulary, the longest sentence and the amount of text
 ) -> GPT2Config:
     "A GPT-2 sized to the corpus: 64 wide under 100,000 words, 128 under 800,000, 192 above; context a multiple of 64."
+    if not (isinstance(corpus, Corpus) and corpus.train):
+        raise ValueError(f"teacher_config: corpus={corpus!r:.80}, expected a Corpus with sentences in train")
     lengths = [len(ex.words) + 2 for ex in corpus.train]
     width = 64 if sum(lengths) < 1e5 else 128 if sum(lengths) < 8e5 else 192
     context = max(64, -(-max(lengths)//64) * 64)
@@ -55,7 +59,7 @@ def teacher_config(
     ends = dict(bos_token_id=START, eos_token_id=END, pad_token_id=PAD)
     return GPT2Config(vocab_size=len(corpus.vocab), **size, **ends)
 
-# %% ../nbs/07_fluency.ipynb #65a32304
+# %% ../nbs/07_fluency.ipynb #7ecbabfb
 @contextmanager
 def _quiet():
     "No bars and no notes of transformers about files it reads and writes."
@@ -67,8 +71,6 @@ def _quiet():
         for log, level in levels: log.set_verbosity(level)
         transformers_logging.enable_progress_bar()
 
-def _kept(history): return history.index[history.kept][0] # the epoch
-
 class Teacher:
     "A causal language model and its tokenizer, which score and write sentences. Use `Teacher.train` or `Teacher.load`."
     def __init__(self,
@@ -76,7 +78,8 @@ class Teacher:
         tokenizer,    # its tokenizer
         history=None, # DataFrame by epoch: train and valid loss in nats a token; which epoch was kept
     ):
-        if tokenizer.eos_token_id is None: raise ValueError("teacher: the tokenizer has no end-of-text token")
+        if getattr(tokenizer, 'eos_token_id', None) is None:
+            raise ValueError("teacher: the tokenizer has no end-of-text token")
         self.model, self.tokenizer, self.history = model.eval(), tokenizer, history
         self.end = tokenizer.eos_token_id
         self.start = self.end if tokenizer.bos_token_id is None else tokenizer.bos_token_id
@@ -84,10 +87,10 @@ class Teacher:
         self.context = getattr(model.config, 'n_positions', None) or model.config.max_position_embeddings
 
     def __repr__(self):
-        kept = '' if self.history is None else f', epoch {_kept(self.history)} of {len(self.history)} kept'
+        kept = '' if self.history is None else f', epoch {self.history.kept.idxmax()} of {len(self.history)} kept'
         return f'Teacher({self.model.num_parameters():,} parameters, {self.model.config.vocab_size:,} tokens{kept})'
 
-# %% ../nbs/07_fluency.ipynb #0ba81773
+# %% ../nbs/07_fluency.ipynb #13ef2911
 @patch
 def encode(self:Teacher,
     texts:Sequence, # strings, or lists of words
@@ -113,7 +116,7 @@ def _collate(rows):
     labels[:, 0] = -100 # START is given: the Trainer divides by the labels it finds
     return dict(input_ids=ids, attention_mask=is_token, labels=labels)
 
-# %% ../nbs/07_fluency.ipynb #0ff70889
+# %% ../nbs/07_fluency.ipynb #152b82b4
 def _trainer(teacher, train, valid, patience, batch_size, progress, **training):
     "transformers' Trainer on rows of ids, stopping where validation is best."
     on_cpu = not torch.cuda.is_available()
@@ -123,20 +126,18 @@ def _trainer(teacher, train, valid, patience, batch_size, progress, **training):
     size = dict.fromkeys(('per_device_train_batch_size', 'per_device_eval_batch_size'), batch_size)
     kept = dict(save_only_model=True, save_total_limit=1, load_best_model_at_end=True)
     silent = dict(report_to='none', disable_tqdm=not progress, dataloader_pin_memory=not on_cpu)
-    args = TrainingArguments(**training, weight_decay=0.01, use_cpu=on_cpu, remove_unused_columns=False,
-                             **half, **every, **size, **kept, **silent)
+    standing = dict(weight_decay=0.01, use_cpu=on_cpu, remove_unused_columns=False)
+    args = TrainingArguments(**training | half | every | size | kept | silent | standing)
     out = Trainer(teacher.model, args, _collate, train, valid, callbacks=[EarlyStoppingCallback(patience)])
     out.remove_callback(PrinterCallback)
     return out
 
 @patch
-def _fit(self:Teacher, corpus, epochs, lr, batch_size, **more):
+def _fit(self:Teacher, corpus, **how):
     "Train on a corpus; returns the history."
     rows = lambda split: [row[:self.context] for row in self.encode([ex.words for ex in corpus.split(split)])]
-    train, warmup = rows('train'), min(50, epochs*len(corpus.train)//batch_size//10)
     with TemporaryDirectory() as folder, _quiet():
-        trainer = _trainer(self, train, rows('valid'), batch_size=batch_size, output_dir=folder, learning_rate=lr,
-                           num_train_epochs=epochs, warmup_steps=warmup, **more)
+        trainer = _trainer(self, rows('train'), rows('valid'), output_dir=folder, **how)
         trainer.train()
     # without the wrapper, or it would go on scoring in bfloat16
     self.model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False).eval()
@@ -145,7 +146,7 @@ def _fit(self:Teacher, corpus, epochs, lr, batch_size, **more):
     history = pd.DataFrame(losses, index=pd.RangeIndex(1, len(losses['valid']) + 1, name='epoch'))
     return history.assign(kept=history.index == history.valid.idxmin())
 
-# %% ../nbs/07_fluency.ipynb #db95dde1
+# %% ../nbs/07_fluency.ipynb #b91589f4
 @patch(cls_method=True)
 def train(cls:Teacher,
     corpus:Corpus,         # learned on `train`, watched on `valid`
@@ -161,7 +162,9 @@ def train(cls:Teacher,
     if not (isinstance(corpus, Corpus) and corpus.train and corpus.valid):
         raise ValueError(f"teacher: corpus={corpus!r:.80}, expected a Corpus with train and valid sentences")
     _whole('teacher', patience=patience, epochs=1 if epochs is None else epochs, batch_size=batch_size)
-    if lr is not None and not 0 < lr < math.inf: raise ValueError(f"teacher: lr={lr!r:.60}, expected a number above 0")
+    _whole('teacher', 0, seed=seed)
+    if lr is not None and not (isinstance(lr, Real) and 0 < lr < math.inf):
+        raise ValueError(f"teacher: lr={lr!r:.60}, expected a number above 0")
     if pretrained is None:
         with torch.random.fork_rng():
             torch.manual_seed(seed)
@@ -169,24 +172,26 @@ def train(cls:Teacher,
     else: teacher = cls.load(pretrained)
     epochs = epochs or min(max(-(-1200*batch_size//len(corpus.train)), 4), 30)
     lr = lr or (3e-3 if pretrained is None else 5e-5)
-    history = teacher._fit(corpus, epochs, lr, batch_size, patience=patience, seed=seed, progress=progress)
-    teacher.history, valid = history, history.valid
+    warmup = min(50, epochs*len(corpus.train)//batch_size//10)
+    how = dict(num_train_epochs=epochs, learning_rate=lr, warmup_steps=warmup, batch_size=batch_size, patience=patience)
+    teacher.history = teacher._fit(corpus, seed=seed, progress=progress, **how)
+    valid = teacher.history.valid
     if valid.iloc[-1] > valid.min():
         told = f"{valid.min():.3f} in epoch {valid.idxmin()} and {valid.iloc[-1]:.3f} in epoch {len(valid)}"
         warnings.warn(f"teacher: validation loss has turned up, {told}; the better epoch is kept", stacklevel=2)
     return teacher
 
-# %% ../nbs/07_fluency.ipynb #4c16ba39
+# %% ../nbs/07_fluency.ipynb #5658e40d
 @patch
 def plot_history(self:Teacher,
     ax=None, # matplotlib axes
 ):           # the axes
-    """Both losses by epoch, the kept one marked. The training loss is a running mean with dropout on, so it starts
-    above validation."""
+    "Both losses by epoch, the kept one marked. That of training is a running mean with dropout on: it starts above."
     import matplotlib.pyplot as plt
+    if self.history is None: raise ValueError("plot_history: this teacher has no history, expected a trained one")
     ax = ax or plt.subplots(figsize=(5, 3))[1]
     ax.plot(self.history.train, '.-', label='train (with dropout)'); ax.plot(self.history.valid, '.-', label='valid')
-    ax.axvline(_kept(self.history), color='grey', ls=':', label='kept')
+    ax.axvline(self.history.kept.idxmax(), color='grey', ls=':', label='kept')
     ax.set(xlabel='epoch', ylabel='nats a token'); ax.legend()
     return ax
 
@@ -252,7 +257,7 @@ class Scores:
         unk = float(rows.unk.sum() / max(rows.words.sum(), 1))
         return dict(texts=len(rows), blank=int(rows.blank.sum()), cut=int(rows.cut.sum()), unk=unk)
 
-# %% ../nbs/07_fluency.ipynb #a1186917
+# %% ../nbs/07_fluency.ipynb #0ead471d
 @patch
 def interval(self:Scores,
     name:str,           # one of `DEFINITIONS`
@@ -262,8 +267,9 @@ def interval(self:Scores,
     "95 % bootstrap interval over sentences (percentile)."
     statistic = DEFINITIONS[one_of('interval: name', name, DEFINITIONS)]
     _whole('interval', resamples=resamples)
-    return bootstrap_interval(*self._columns(), statistic=statistic, resamples=resamples, seed=seed,
-                              vectorized=True, batch=100)
+    _whole('interval', 0, seed=seed)
+    how = dict(resamples=resamples, seed=seed, vectorized=True, batch=100)
+    return bootstrap_interval(*self._columns(), statistic=statistic, **how)
 
 @patch
 def table(self:Scores) -> pd.DataFrame:
@@ -271,14 +277,14 @@ def table(self:Scores) -> pd.DataFrame:
     values = {name: (getattr(self, name), *self.interval(name)) for name in DEFINITIONS}
     return pd.DataFrame.from_dict(values, orient='index', columns=['value', 'low', 'high'])
 
-# %% ../nbs/07_fluency.ipynb #eb920dd7
+# %% ../nbs/07_fluency.ipynb #83a0471e
 @patch
 def save(self:Teacher,
     directory, # made if it is not there
 ) -> Path:
     "Write model and tokenizer as transformers does, and the history; a manifest says what belongs together."
-    directory = Path(directory)
-    if directory.is_file(): raise ValueError(f"teacher: {directory} is a file, expected a folder")
+    if not isinstance(directory, (str, Path)) or (directory := Path(directory)).is_file():
+        raise ValueError(f"teacher: found {str(directory)!r}, expected the path of a folder")
     with told_if_full(directory):
         directory.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=directory, prefix='.part') as part, _quiet():
@@ -318,17 +324,19 @@ def next_log_probs(self:Teacher,
     prefix_ids:Sequence, # LongTensor [B, L], or B lists of ids of any lengths; START first
 ) -> torch.Tensor:       # log-probabilities [B, V]
     "log p(next token | prefix), in nats."
-    rows, V = [list(map(int, row)) for row in prefix_ids], self.model.config.vocab_size
+    V = self.model.config.vocab_size
+    try: rows = [list(map(int, row)) for row in prefix_ids]
+    except (TypeError, ValueError): rows = [] # no numbers
     for row in rows or [[]]:
         if not 0 < len(row) <= self.context or min(row) < 0 or max(row) >= V:
             expected = f'1 to {self.context} ids of 0 to {V - 1}, START first'
             raise ValueError(f"next_log_probs: found a prefix of {len(row)} ids, {row!r:.40}, expected {expected}")
     ids, is_token = (part.to(self.model.device) for part in _padded(rows, self.end))
     hidden = self.model.base_model(input_ids=ids, attention_mask=is_token)[0]
-    last = hidden[torch.arange(len(rows)), is_token.sum(1) - 1] # the vocabulary's matrix is applied to this place alone
+    last = hidden[torch.arange(len(rows)), is_token.sum(1) - 1] # the vocabulary's matrix goes to this place alone
     return self.model.get_output_embeddings()(last).float().log_softmax(-1)
 
-# %% ../nbs/07_fluency.ipynb #bad5a078
+# %% ../nbs/07_fluency.ipynb #9c200ceb
 @patch
 @torch.no_grad()
 def sample(self:Teacher,
@@ -340,6 +348,7 @@ def sample(self:Teacher,
     "Let the teacher write `n` texts: each token drawn from its distribution as it is."
     limit, texts, end = self.context if max_tokens is None else max_tokens, [], self.end
     _whole('sample', n=n, batch_size=batch_size, max_tokens=limit)
+    _whole('sample', 0, seed=seed)
     special = dict(bos_token_id=self.start, eos_token_id=end, pad_token_id=end)
     plain = dict(do_sample=True, top_k=0, top_p=1., temperature=1., max_new_tokens=min(limit, self.context - 1))
     with torch.random.fork_rng():
@@ -371,6 +380,7 @@ def evaluate_texts(
     reference:Sequence=None, # for lengths and bigrams; None is the corpus' validation split
 ) -> pd.Series:
     "All numbers of rooms 06a and 07 for one set of texts: a row of a table."
+    _of(Corpus, 'evaluate_texts', corpus=corpus)
     texts = word_lists('evaluate_texts: texts', texts)
     written = [words for words in texts if ' '.join(words).strip()]
     row = dict(texts=len(texts), blank=len(texts) - len(written))
@@ -391,9 +401,11 @@ def peers(
 ) -> dict:                # name -> texts
     "The texts that every table of fluency needs beside a model's own."
     _whole('peers', n=n)
-    rng, pool = random.Random(seed), corpus.test or corpus.valid
-    if not pool: raise ValueError(f"peers: {corpus.name} has no test and no validation split, expected some sentences")
-    real = [' '.join(ex.words) for ex in rng.sample(pool, min(n, len(pool)))] # at random: E2E's is sorted by restaurant
+    if not (isinstance(corpus, Corpus) and (pool := corpus.test or corpus.valid)):
+        raise ValueError(f"peers: corpus={corpus!r:.80}, expected a Corpus with sentences in test or valid")
+    rng = random.Random(seed)
+    drawn = rng.sample(pool, min(n, len(pool))) # at random: E2E's test split is sorted by restaurant
+    real = [' '.join(ex.words) for ex in drawn]
     rows = {'held-out text': real}
     for times, name in (1, '1 damage'), (3, '3 damages'):
         rows[f'held-out, {name}'] = [corrupt(t, times, rng) for t in real]
@@ -407,5 +419,6 @@ def fluency_table(
     **kwargs,             # of `evaluate_texts`
 ) -> pd.DataFrame:
     "`evaluate_texts` on each set of texts: table 2."
-    if not isinstance(rows, dict): raise ValueError(f"fluency_table: rows={rows!r:.60}, expected name -> texts")
+    if not isinstance(rows, dict) or not rows:
+        raise ValueError(f"fluency_table: rows={rows!r:.60}, expected name -> texts")
     return pd.DataFrame([evaluate_texts(texts, corpus, teacher, name=name, **kwargs) for name, texts in rows.items()])

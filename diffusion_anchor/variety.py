@@ -6,7 +6,7 @@
 __all__ = ['words_of', 'word_lists', 'distinct_n', 'self_bleu', 'copied_share', 'length_distance', 'bigram_divergence',
            'slot_coverage', 'variety', 'bigram_texts', 'corrupt']
 
-# %% ../nbs/06a_variety.ipynb #1b60b034
+# %% ../nbs/06a_variety.ipynb #09391831
 import math, random
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -16,10 +16,10 @@ from sacrebleu.metrics import BLEU
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import wasserstein_distance
 from .basics import one_of
-from .convergence import _whole
+from .convergence import _of, _whole
 from .data import Corpus
 
-# %% ../nbs/06a_variety.ipynb #178c12d3
+# %% ../nbs/06a_variety.ipynb #cce20fea
 def words_of(
     text, # a string, or a list of words
 ) -> list:
@@ -39,7 +39,7 @@ def word_lists(
         raise ValueError(f"{name}={texts!r:.60}, expected a list of at least one text")
     return [words_of(t) for t in texts]
 
-# %% ../nbs/06a_variety.ipynb #ee3574d1
+# %% ../nbs/06a_variety.ipynb #7f53221e
 def distinct_n(
     texts:Sequence, # strings, or lists of words
     n:int=2,        # words in an n-gram
@@ -61,12 +61,13 @@ def self_bleu(
     bleu = BLEU(effective_order=True, tokenize='none')
     return float(np.mean([bleu.sentence_score(t, texts[:i] + texts[i+1:]).score for i, t in enumerate(texts)]))
 
-# %% ../nbs/06a_variety.ipynb #17573e77
+# %% ../nbs/06a_variety.ipynb #a01abcc9
 def copied_share(
     texts:Sequence, # strings, or lists of words
     corpus:Corpus,  # against its train split
 ) -> float:
     "Share of the texts that stand word for word in the training split."
+    _of(Corpus, 'copied_share', corpus=corpus)
     seen = {tuple(ex.words) for ex in corpus.train}
     return float(np.mean([tuple(words) in seen for words in word_lists('copied_share: texts', texts)]))
 
@@ -81,7 +82,7 @@ def length_distance(
     lengths = [list(map(len, side)) for side in _both('length_distance', texts, reference)]
     return float(wasserstein_distance(*lengths))
 
-# %% ../nbs/06a_variety.ipynb #2a24eade
+# %% ../nbs/06a_variety.ipynb #067e1e7c
 def _bigrams(words): return pairwise([None, *words, None]) # None before the first word and after the last
 
 def bigram_divergence(
@@ -94,12 +95,13 @@ def bigram_divergence(
     pairs = list(counts[0] | counts[1])
     return float(jensenshannon(*[[c[p] for p in pairs] for c in counts], base=2)**2)
 
-# %% ../nbs/06a_variety.ipynb #ffbf15e1
+# %% ../nbs/06a_variety.ipynb #1e13f237
 def slot_coverage(
     texts:Sequence, # strings, or lists of words
     corpus:Corpus,  # whose training fields are looked for
 ) -> float:         # nan where the corpus has no fields
     "Share of the field values that training sentences spell out (yes and no aside) which these texts spell out too."
+    _of(Corpus, 'slot_coverage', corpus=corpus)
     pairs = [(v, f" {' '.join(ex.words)} ") for ex in corpus.train for v in (ex.fields or {}).values()]
     values = {v for v, sentence in pairs if f' {v} ' in sentence} - {'yes', 'no', ''}
     text = ' \n '.join(' '.join(words) for words in word_lists('slot_coverage: texts', texts))
@@ -111,6 +113,7 @@ def variety(
     reference:Sequence=None, # for lengths and bigrams; None is the corpus' validation split
 ) -> dict:                   # distinct_1, distinct_2, self_bleu, unique, copied, length_distance, …
     "All numbers of this room for one set of texts."
+    _of(Corpus, 'variety', corpus=corpus)
     lists = word_lists('variety: texts', texts)
     reference = [ex.words for ex in corpus.valid] if reference is None else reference
     return dict(distinct_1=distinct_n(lists, 1), distinct_2=distinct_n(lists, 2), self_bleu=self_bleu(lists),
@@ -118,7 +121,7 @@ def variety(
                 length_distance=length_distance(lists, reference),
                 bigram_divergence=bigram_divergence(lists, reference), slot_coverage=slot_coverage(lists, corpus))
 
-# %% ../nbs/06a_variety.ipynb #a1c87e84
+# %% ../nbs/06a_variety.ipynb #ec514695
 def bigram_texts(
     sentences:Sequence, # to count on: strings, or lists of words
     n:int,              # texts
@@ -126,7 +129,7 @@ def bigram_texts(
     max_words:int=100,  # cut there
 ) -> list:              # strings
     "Texts of the maximum-likelihood bigram model: each word drawn from those that followed the last one."
-    _whole('bigram_texts', n=n)
+    _whole('bigram_texts', n=n, max_words=max_words)
     rng, followers, texts = random.Random(seed), defaultdict(list), []
     for words in word_lists('bigram_texts: sentences', sentences):
         for word, after in _bigrams(words): followers[word].append(after)
@@ -136,7 +139,7 @@ def bigram_texts(
         texts.append(' '.join(words))
     return texts
 
-# %% ../nbs/06a_variety.ipynb #eacec50f
+# %% ../nbs/06a_variety.ipynb #50f921b5
 _DAMAGE = ('swap', 'drop', 'duplicate')
 
 def corrupt(
@@ -148,7 +151,8 @@ def corrupt(
     "The sentence with words swapped, dropped or doubled."
     _whole('corrupt', 0, times=times)
     if kind is not None: one_of('corrupt: kind', kind, _DAMAGE)
-    rng, words = rng or random.Random(0), words_of(sentence)
+    rng, words = random.Random(0) if rng is None else rng, words_of(sentence)
+    _of(random.Random, 'corrupt', rng=rng)
     for _ in range(times):
         if not words: break
         what = kind or rng.choice(_DAMAGE)
