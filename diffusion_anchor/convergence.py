@@ -36,6 +36,7 @@ def _whole(where, least=1, **values):
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
             raise ValueError(f"{where}: {name}={value!r:.60}, expected a whole number of at least {least}")
 
+# %% ../nbs/04b_convergence.ipynb #25b8290c
 def _of(kind, where, **values):
     "Refuse what is not of a kind."
     for name, value in values.items():
@@ -49,6 +50,7 @@ def _sentences(name, model, ids):
     if not whole or ids.min() < 0 or ids.max() >= V:
         raise ValueError(f"{name}: ids={str(ids)!r:.40}, expected sentences [N, T], ids of 0 to {V - 1}")
 
+# %% ../nbs/04b_convergence.ipynb #9ad6fd04
 def noise_floor(
     model:DiffusionLM, # for its embeddings and schedule
     ids:torch.Tensor,  # sentences [N, T]
@@ -69,6 +71,7 @@ def _draws(flat, log_p, alpha_bar, sigma0_sq, clean, rng, rows):
     doubt = ((p @ square) - mean.pow(2).sum(1)).clamp_min(0) / rows.shape[1]
     return gain**2 * doubt + noise, gain**2 * (mean - rows).pow(2).mean(1) + noise
 
+# %% ../nbs/04b_convergence.ipynb #a9659fb0
 def _language(ids, log_p, support, rng):
     "Sentences and their log-probabilities: a whole language, or a random choice of a sample in its place."
     if log_p is None:
@@ -214,6 +217,7 @@ def _thinned(steps, values):
     there, count = np.unique(bins, return_counts=True)
     return [np.bincount(bins, v)[there] / count for v in (s, y)]
 
+# %% ../nbs/04b_convergence.ipynb #57846f3d
 def forecast(
     steps:Sequence,  # where the curve was seen, rising
     values:Sequence, # its values; what is not a number above 0 is left out
@@ -302,6 +306,7 @@ def warning(self:ConvergenceWatch) -> str:
     parts += [f"no number of steps meets {', '.join(never)}"] * bool(never)
     return f"this run {'; '.join(parts)}" if parts else ''
 
+# %% ../nbs/04b_convergence.ipynb #5ab441db
 @patch
 def __call__(self:ConvergenceWatch, step, row, ema_model):
     "As a callback: collect the row; once a fifth of the run is seen, warn."
@@ -321,6 +326,7 @@ def _gpu_kernels(model):
     model.input_transformers.config._attn_implementation = 'sdpa' # in half precision, as there
     with mock.patch.multiple(F, dropout=dropout, scaled_dot_product_attention=no_weights): yield
 
+# %% ../nbs/04b_convergence.ipynb #a3e34403
 @lru_cache(maxsize=64)
 def _saved_bytes(shape, batch, half, device):
     """Bytes that autograd keeps for the backward pass of one batch, parameters left out.
@@ -330,11 +336,12 @@ def _saved_bytes(shape, batch, half, device):
     keep = lambda tensor: kept.append(tensor) or tensor # alive, so that no address is used twice
     with (_gpu_kernels(model) if device == 'cuda' else nullcontext(), torch.random.fork_rng(),
           saved_tensors_hooks(keep, lambda tensor: tensor), torch.autocast('cpu', torch.bfloat16, enabled=half)):
-        out = diffusion_loss(model, torch.zeros(batch, config.seq_len, dtype=torch.long), self_condition=False)
+        diffusion_loss(model, torch.zeros(batch, config.seq_len, dtype=torch.long), self_condition=False)
     own = {p.untyped_storage().data_ptr() for p in model.parameters()}
     sizes = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in kept}
     return sum(size for place, size in sizes.items() if place not in own)
 
+# %% ../nbs/04b_convergence.ipynb #3a292ba4
 def _activations(shape, batch, half, device):
     "The same for any batch: linear in sentences and in layers, so that four small counts are enough."
     count = lambda batch, layers: _saved_bytes(astuple(replace(shape, layers=layers)), batch, half, device)
@@ -348,6 +355,7 @@ def _shape(name, config, vocab_size):
     _whole(name, 5, vocab_size=vocab_size)
     return DiffusionLMConfig(vocab_size, **config.model)
 
+# %% ../nbs/04b_convergence.ipynb #d6052f93
 def memory_estimate(
     config:TrainConfig,  # recipe
     vocab_size:int=821,  # words
@@ -379,6 +387,7 @@ def _made_up(config, vocab_size):
     vocab = Vocab.build([words], min_count=1)
     return Corpus('words', rows(2*config.batch_size), rows(config.eval_sentences), [], vocab)
 
+# %% ../nbs/04b_convergence.ipynb #b027dbfc
 def measure_memory(
     config:TrainConfig,  # recipe
     vocab_size:int=821,  # words

@@ -30,8 +30,9 @@ from .basics import interval as bootstrap_interval
 from .convergence import _of, _whole
 from .data import Corpus, Vocab, SPECIALS, START, END, UNK, PAD
 from .train import pick_precision
-from .variety import bigram_divergence, bigram_texts, copied_share, corrupt, distinct_n
-from .variety import length_distance, self_bleu, slot_coverage, variety, word_lists
+from .variety import bigram_texts, corrupt, variety, word_lists
+from .variety import bigram_divergence, copied_share, distinct_n # noqa: F401, found here too
+from .variety import length_distance, self_bleu, slot_coverage   # noqa: F401, likewise
 
 # %% ../nbs/07_fluency.ipynb #0056a65a
 def word_tokenizer(
@@ -71,6 +72,7 @@ def _quiet():
         for log, level in levels: log.set_verbosity(level)
         transformers_logging.enable_progress_bar()
 
+# %% ../nbs/07_fluency.ipynb #26aca34b
 class Teacher:
     "A causal language model and its tokenizer, which score and write sentences. Use `Teacher.train` or `Teacher.load`."
     def __init__(self,
@@ -132,6 +134,7 @@ def _trainer(teacher, train, valid, patience, batch_size, progress, **training):
     out.remove_callback(PrinterCallback)
     return out
 
+# %% ../nbs/07_fluency.ipynb #ac69856f
 @patch
 def _fit(self:Teacher, corpus, **how):
     "Train on a corpus; returns the history."
@@ -204,6 +207,7 @@ def _token_log_probs(self:Teacher, rows):
     logits = self.model(input_ids=ids, attention_mask=is_token).logits[:, :-1].float()
     return -F.cross_entropy(logits.transpose(1, 2), ids[:, 1:], reduction='none') * is_token[:, 1:]
 
+# %% ../nbs/07_fluency.ipynb #6472361c
 @patch
 def score(self:Teacher,
     texts:Sequence,      # strings, or lists of words
@@ -271,6 +275,7 @@ def interval(self:Scores,
     how = dict(resamples=resamples, seed=seed, vectorized=True, batch=100)
     return bootstrap_interval(*self._columns(), statistic=statistic, **how)
 
+# %% ../nbs/07_fluency.ipynb #dcef5ab5
 @patch
 def table(self:Scores) -> pd.DataFrame:
     "Every definition with its 95 % interval."
@@ -298,6 +303,7 @@ def save(self:Teacher,
             for name in ('manifest.json', *names): os.replace(part/name, directory/name)
     return directory
 
+# %% ../nbs/07_fluency.ipynb #86aa335b
 @patch(cls_method=True)
 def load(cls:Teacher,
     source, # a directory, or a Hub id such as 'gpt2'
@@ -371,6 +377,7 @@ def _scored(teacher, texts):
         row |= {key: getattr(scores, key), **dict(zip((f'{key}_low', f'{key}_high'), scores.interval(key)))}
     return row
 
+# %% ../nbs/07_fluency.ipynb #1cbd9a48
 def evaluate_texts(
     texts:Sequence,       # strings, or lists of words
     corpus:Corpus,        # what they should be like
@@ -412,6 +419,7 @@ def peers(
     rows['bigram model'] = bigram_texts([ex.words for ex in corpus.train], n, seed)
     return rows | ({} if teacher is None else {'autoregressive peer': teacher.sample(n, seed)})
 
+# %% ../nbs/07_fluency.ipynb #f9cd2379
 def fluency_table(
     rows:dict,            # name -> texts
     corpus:Corpus,        # as in `evaluate_texts`

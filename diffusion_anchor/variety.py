@@ -30,6 +30,7 @@ def words_of(
     if words[:1] == ['START'] and 'END' in words: words = words[1:words.index('END')]
     return words
 
+# %% ../nbs/06a_variety.ipynb #8b84be57
 def word_lists(
     name:str,       # of the argument, as the caller knows it: 'self_bleu: texts'
     texts:Sequence, # strings, or lists of words
@@ -50,6 +51,7 @@ def distinct_n(
     grams = [gram for words in lists for gram in zip(*(words[i:] for i in range(n)))]
     return len(set(grams)) / len(grams) if grams else math.nan
 
+# %% ../nbs/06a_variety.ipynb #5d555bef
 def self_bleu(
     texts:Sequence, # strings, or lists of words
     n:int=100,      # texts that are compared, the first ones: the cost is its square
@@ -71,6 +73,7 @@ def copied_share(
     seen = {tuple(ex.words) for ex in corpus.train}
     return float(np.mean([tuple(words) in seen for words in word_lists('copied_share: texts', texts)]))
 
+# %% ../nbs/06a_variety.ipynb #bd8ddb7f
 def _both(where, texts, reference):
     return word_lists(f'{where}: texts', texts), word_lists(f'{where}: reference', reference)
 
@@ -107,6 +110,7 @@ def slot_coverage(
     text = ' \n '.join(' '.join(words) for words in word_lists('slot_coverage: texts', texts))
     return float(np.mean([f' {v} ' in f' {text} ' for v in values])) if values else math.nan
 
+# %% ../nbs/06a_variety.ipynb #a1ff5e90
 def variety(
     texts:Sequence,          # strings, or lists of words
     corpus:Corpus,           # what they should be like
