@@ -5,17 +5,16 @@
 # %% auto #0
 __all__ = ['VARIANTS', 'MEASURES', 'COLUMNS', 'WRITERS', 'Subject', 'measure', 'Study', 'run_study']
 
-# %% ../nbs/08g_study.ipynb #fd124299
-import json, os, re, shlex, shutil, sys, time, warnings
+# %% ../nbs/08g_study.ipynb #1475b9a8
+import json, math, os, re, shlex, shutil, sys, time, warnings
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from inspect import signature
+from itertools import product
 from pathlib import Path
 import numpy as np, pandas as pd, torch
 from fastcore.basics import patch
-from .basics import (differences, environment, Lock, one_of, read_json, seal, sealed, short_hash,
-                                     write_json)
+from .basics import (differences, environment, Lock, one_of, read_json, seal, sealed, write_json)
 from .commitment import clamp_audit, commitment, embedding_health, ClampAudit
 from .control import (control_study, run_control, weights_hash, ControlResult, OtherResult,
                                       _corpus_key, _versions, _who)
@@ -24,37 +23,30 @@ from .fluency import evaluate_texts
 from .losses import Anchor
 from .model import NoiseSchedule
 from .sample import SampleConfig
-from .targets import TASKS
+from .targets import TASKS, Target
 from .train import Run, TrainConfig, fit, has_bf16, open_corpus, pick_precision, worker_pool
 
 # %% ../nbs/08g_study.ipynb #3f771c18
 VARIANTS = {'baseline': None, 'anchor λ=0.01': Anchor(0.01), 'anchor λ=0.1': Anchor(0.1), 'anchor λ=1': Anchor(1.0),
             'nll λ=0.1': Anchor(0.1, 'nll', 'prediction', 'alpha_bar')}
 
-# %% ../nbs/08g_study.ipynb #55e70878
+# %% ../nbs/08g_study.ipynb #ab015374
 @dataclass
 class Subject:
-    "A trained model, and what measures may ask about it."
-    run:Run             # the model with its history and config
-    corpus:Corpus       # what it was trained on
-    grammar:object=None # the language, if it is known exactly
-    teacher:object=None # a `Teacher`, if there is one
-    n:int=500           # samples
-    sampling:SampleConfig=field(default_factory=SampleConfig) # of all samples, `clamp` apart
+    "A trained model, and what measures may look at."
+    run:Run                 # the model with its history and config
+    corpus:Corpus           # what it was trained on
+    grammar:object          # the language, if it is known exactly, or None
+    teacher:object          # a `Teacher`, or None
+    sampling:SampleConfig   # of all samples, `clamp` apart
+    ids:torch.Tensor        # held-out rows [at most 256, T]
+    audit:ClampAudit        # its `.samples` are named 'no clamp', 'clamp' …, all from the same noise
+    commitment:pd.DataFrame # table of `commitment` on `ids`
 
     @property
     def model(self): return self.run.model
-    @cached_property
-    def ids(self): # held-out rows [at most 256, T]
-        return self.corpus.ids('valid', self.model.config.seq_len, self.run.config.packing)[:256]
-    @cached_property
-    def audit(self): return clamp_audit(self.model, self.n, config=self.sampling)
     @property
-    def samples(self): return self.audit.samples # 'clamp', 'no clamp' …, all from the same noise
-    @cached_property
-    def texts(self): return {name: self.samples[name].texts for name in ('clamp', 'no clamp')}
-    @cached_property
-    def commitment(self): return commitment(self.model, self.ids)
+    def texts(self): return {name: self.audit.samples[name].texts for name in ('clamp', 'no clamp')}
 
 # %% ../nbs/08g_study.ipynb #a2a33a96
 def _losses(subject): # on the validation split, at the end of training
@@ -97,7 +89,7 @@ COLUMNS = """accepted accepted_unclamped exact_nll exact_ppl lm_score unique cop
     committed_mid right_mid nearest_is_argmax_mid changed_clamp changed_clamp_at_last_step changed_nudge gap_median
     effective_rank collapsed training_s""".split()
 
-# %% ../nbs/08g_study.ipynb #f9250786
+# %% ../nbs/08g_study.ipynb #23bbdbb9
 def measure(
     run:Run,                    # a trained model
     corpus:Corpus,              # what it was trained on
@@ -109,14 +101,16 @@ def measure(
     **changes,                  # fields of `sampling`, such as steps and seed
 ) -> tuple:                     # row (dict), texts (dict of name -> list), commitment table, ClampAudit
     "All measures of one model, in one flat row; a ValueError if two of them give a number of one name."
-    clock, row = time.perf_counter(), {}
-    subject = Subject(run, corpus, grammar, teacher, n, SampleConfig.of(sampling, **changes))
+    clock, row, sampling = time.perf_counter(), {}, SampleConfig.of(sampling, **changes)
+    ids = corpus.ids('valid', run.model.config.seq_len, run.config.packing)[:256]
+    audit, table = clamp_audit(run.model, n, config=sampling), commitment(run.model, ids)
+    subject = Subject(run, corpus, grammar, teacher, sampling, ids, audit, table)
     for name, function in (MEASURES if measures is None else measures).items():
         found = function(subject)
         if twice := sorted(set(found) & set(row)): raise ValueError(f"measure: {name} gives {twice} a second time")
         row |= found
-    row |= dict(samples=n, sampling_steps=subject.sampling.steps, measuring_s=time.perf_counter() - clock)
-    return row, subject.texts, subject.commitment, subject.audit
+    row |= dict(samples=n, sampling_steps=sampling.steps, measuring_s=time.perf_counter() - clock)
+    return row, subject.texts, table, audit
 
 # %% ../nbs/08g_study.ipynb #fcc3314e
 def _slug(name, seed):
@@ -175,24 +169,18 @@ def _start(out, plan):
     if about != before: write_json(path, about)
     return about
 
-# %% ../nbs/08g_study.ipynb #a71b55f2
-def _place(study, kind, name, seed):
-    "The folder of a cell's record or run; in a study from before they stood apart it is the same for both."
-    new, old = Path(study)/kind/_slug(name, seed), Path(study)/_slug(name, seed)
-    return old if old.exists() and not new.exists() else new
-
+# %% ../nbs/08g_study.ipynb #d43ebb7d
 _SHARED = 'corpus sentences fingerprint judge config n sampling_steps sampling teacher version'.split()
 
 def _cell_key(plan, name, seed):
-    "What the numbers of one variant and seed depend on; None for a study from before there were keys."
-    if 'fingerprint' not in plan: return None
-    return {k: plan[k] for k in _SHARED if k in plan} | dict(variant=name, anchor=plan['anchors'][name], seed=seed)
+    "What the numbers of one variant and seed depend on."
+    return {k: plan[k] for k in _SHARED} | dict(variant=name, anchor=plan['anchors'][name], seed=seed)
 
-# %% ../nbs/08g_study.ipynb #1097cbbe
+# %% ../nbs/08g_study.ipynb #55886fc1
 def _read_cell(folder, key, name, seed):
     "Row, commitment, audit and manifest of a record; a ValueError names what is not sound."
-    found = sealed(folder) if key else {}
-    if key and (other := differences(found['key'], key)): raise ValueError(f"{folder}: holds another result: {other}")
+    found = sealed(folder)
+    if other := differences(found['key'], key): raise ValueError(f"{folder}: holds another result: {other}")
     path = folder/'result.json'
     row = read_json(path)
     for k, expected in dict(variant=name, seed=seed).items():
@@ -200,10 +188,9 @@ def _read_cell(folder, key, name, seed):
     for k, v in row.items():
         if k != 'variant' and not isinstance(v, (int, float, type(None))):
             raise ValueError(f"{path}: {k} is {v!r:.40}, expected a number")
-    try: return row, pd.read_csv(folder/'commitment.csv'), pd.read_csv(folder/'audit.csv', index_col=0), found
-    except OSError as error: raise ValueError(f"{folder}: {error}") from None # pandas' own errors are ValueErrors
+    return row, pd.read_csv(folder/'commitment.csv'), pd.read_csv(folder/'audit.csv', index_col=0), found
 
-# %% ../nbs/08g_study.ipynb #60c59010
+# %% ../nbs/08g_study.ipynb #00156d9e
 @dataclass
 class _Shared:
     "What all cells of a study have in common."
@@ -222,12 +209,11 @@ class _Shared:
     @property
     def control_key(self) -> dict:
         "What the control results of a cell depend on, besides its model."
-        def plain(value):
-            if isinstance(value, dict): return {str(k): plain(v) for k, v in value.items()}
-            return short_hash(*map(repr, value)) if isinstance(value, (list, tuple)) else _who(value)
-        return dict(teacher=self.plan['teacher']) | plain({k: v for k, v in self.control.items() if k != 'progress'})
+        plain = lambda thing: [thing.task, thing.key, thing.words] if isinstance(thing, Target) else _who(thing)
+        options = {k: v for k, v in self.control.items() if k != 'progress'} | dict(teacher=self.plan['teacher'])
+        return json.loads(json.dumps(options, default=plain))
 
-# %% ../nbs/08g_study.ipynb #32aee9eb
+# %% ../nbs/08g_study.ipynb #dde00ee1
 @dataclass
 class _Cell:
     "One variant and seed."
@@ -237,14 +223,14 @@ class _Cell:
     seed:int
 
     def __post_init__(self):
-        self.record, self.run = (_place(self.study.dir, kind, self.name, self.seed) for kind in ('records', 'runs'))
+        self.record, self.run = (self.study.dir/kind/_slug(self.name, self.seed) for kind in ('records', 'runs'))
         self.key = _cell_key(self.study.plan, self.name, self.seed)
 
     def lacks(self) -> str:
         "'' if the record is there and sound and holds every measure that can be taken; else what is the matter."
         try: found = _read_cell(self.record, self.key, self.name, self.seed)[-1]
         except ValueError as fault: return str(fault)
-        new = sorted(set(self.study.measures) - set(found.get('measures', ())))
+        new = sorted(set(self.study.measures) - set(found['measures']))
         return f"{self.record}: was recorded without the measures {new}" if new and self.run.exists() else ''
 
     def is_steered(self) -> bool:
@@ -280,45 +266,40 @@ def _record(cell, run, seconds, model):
     names = [p.name for p in folder.iterdir() if p.suffix in ('.csv', '.txt') or p.name == 'result.json']
     seal(folder, cell.key, names, model=model, measures=list(study.measures))
 
-# %% ../nbs/08g_study.ipynb #cfef1ec5
-def _read_control(folder, model=None):
-    "Results of `control_study`, by target, and their texts; a line for each that is not sound or not of this model."
-    parts, texts, notes = [], [], []
-    for place in sorted({path.parent for file in ('result', 'manifest') for path in folder.glob(f'*/{file}.json')}):
-        try:
-            if model and sealed(place).get('model') != model: raise ValueError(f'{place}: is of another model')
-            result = ControlResult.load(place)
-        except (ValueError, FileNotFoundError) as fault: notes.append(f'control is left out, {fault}'); continue
+# %% ../nbs/08g_study.ipynb #a2ecd98c
+def _record_control(folder, out, key, model):
+    "Gather the results of `control_study` that are of this model."
+    of_model = [place.parent for place in sorted(folder.glob('*/manifest.json')) if _model_of(place.parent) == model]
+    results = {place.name: ControlResult.load(place) for place in of_model}
+    if not results: return
+    by_target, texts = [], []
+    for task, result in results.items():
         free = result.free.groupby('target').success.mean() if len(result.free) else np.nan
-        by_target = pd.DataFrame(dict(success=result.rows.groupby('target').success.mean(), unguided=free))
-        parts.append(by_target.reset_index().assign(task=place.name, lm_score=result.lm_score))
-        texts.append(result.rows.groupby('target').head(2).assign(task=place.name))
-    return parts, texts, notes
+        found = pd.DataFrame(dict(success=result.rows.groupby('target').success.mean(), unguided=free)).reset_index()
+        by_target.append(found.assign(task=task, lm_score=result.lm_score))
+        texts.append(result.rows.groupby('target').head(2).assign(task=task))
+    out.mkdir(exist_ok=True)
+    for name, parts in dict(by_target=by_target, texts=texts).items(): pd.concat(parts).to_csv(out/f'{name}.csv', index=False)
+    seal(out, key, ['by_target.csv', 'texts.csv'], model=model, tasks=list(results))
+
+def _model_of(folder):
+    "The hash of the model that sound results are of; None if they are not sound."
+    try: return sealed(folder).get('model')
+    except ValueError: return None
 
 def _steer(cell, run, model):
     "Run control, and record what there is, be it all or not."
-    folder, out = cell.run/'control', cell.record/'control'
+    folder, study = cell.run/'control', cell.study
     for path in folder.glob('*/manifest.json'): # of a run that was made anew
-        try: same = sealed(path.parent).get('model') == model
-        except ValueError: same = False
-        if not same: shutil.rmtree(path.parent)
-    try:
-        control_study(run.model, cell.study.corpus, folder, cell.study.tasks, teacher=cell.study.teacher,
-                      seed=cell.seed, **cell.study.control)
-    finally:
-        parts, texts, _ = _read_control(folder, model)
-        if parts:
-            out.mkdir(exist_ok=True)
-            pd.concat(parts).to_csv(out/'by_target.csv', index=False)
-            pd.concat(texts).to_csv(out/'texts.csv', index=False)
-            seal(out, cell.study.control_key, ['by_target.csv', 'texts.csv'], model=model,
-                 tasks=sorted({part.task.iloc[0] for part in parts}))
+        if _model_of(path.parent) != model: shutil.rmtree(path.parent)
+    try: control_study(run.model, study.corpus, folder, study.tasks, teacher=study.teacher, seed=cell.seed, **study.control)
+    finally: _record_control(folder, cell.record/'control', study.control_key, model)
 
-# %% ../nbs/08g_study.ipynb #c4013fb9
+# %% ../nbs/08g_study.ipynb #dd755724
 def _one(cell): # one argument and no lambda around it, so that a process pool can send it
     "Train, measure and steer, as far as it is not recorded; '' or one line about what went wrong."
     try:
-        if cell.study.threads: torch.set_num_threads(min(cell.study.threads, torch.get_num_threads()))
+        _own_share(cell.study)
         if not (lacks := cell.lacks()) and cell.is_steered(): return ''
         run, seconds = _train(cell) # at once, if the run is there; made again where only control is missing
         model = weights_hash(run.model)
@@ -353,7 +334,7 @@ def _run_all(cells, executor):
     else: second = list(do(_one, failed))
     return {(cell.name, cell.seed): fault for cell, fault in zip(failed, second) if fault}
 
-# %% ../nbs/08g_study.ipynb #381cd543
+# %% ../nbs/08g_study.ipynb #f33495d3
 def _machine(config, executor):
     "Cores, precision, workers and the threads of each: no worker gets more than its share."
     device, cores = torch.device('cuda' if torch.cuda.is_available() else 'cpu'), os.cpu_count()
@@ -365,42 +346,32 @@ def _machine(config, executor):
 
 _TIMED = 20 # steps
 
-class _Enough(Exception): pass
+def _own_share(study): # of the threads
+    if study.threads: torch.set_num_threads(min(study.threads, torch.get_num_threads()))
 
 def _step_seconds(cell):
-    "Seconds of a training step: the mean of a few, without the first."
-    ticks = []
-    def tick(step, row, model):
-        ticks.append(time.perf_counter())
-        if step >= _TIMED: raise _Enough
-    config = replace(cell.study.config, anchor=None, log_every=_TIMED, eval_every=1000*_TIMED, save_every=1000*_TIMED)
-    if cell.study.threads: torch.set_num_threads(min(cell.study.threads, torch.get_num_threads()))
-    try: fit(cell.study.corpus, config, callbacks=[tick])
-    except _Enough: pass
-    return (ticks[-1] - ticks[0]) / (_TIMED - 1)
+    "Seconds of a training step: the median of a few."
+    _own_share(cell.study)
+    often, ticks = dict.fromkeys(('steps', 'eval_every', 'save_every'), _TIMED), []
+    config = replace(cell.study.config, anchor=None, warmup=0, log_every=1, eval_sentences=1, **often)
+    fit(cell.study.corpus, config, callbacks=[lambda *_: ticks.append(time.perf_counter())])
+    return float(np.median(np.diff(ticks)))
 
-# %% ../nbs/08g_study.ipynb #f2936bb9
-def _estimate(cells, machine, executor):
-    "Seconds that these cells will take, control apart; None for a study of a few steps, or where nothing can be timed."
+# %% ../nbs/08g_study.ipynb #e36f88d8
+def _first_lines(cells, total, machine, executor):
+    "Say what the machine is, what there is to do, and how long it will take; the estimate in seconds, or None."
     study, workers = cells[0].study, min(machine['workers'], len(cells))
+    print(f"run_study: {len(cells)} of {total} cells to do; " + ', '.join(f'{k} {v}' for k, v in machine.items()), flush=True)
     if study.config.steps < 5*_TIMED: return None
     try: step = max((executor.map if executor else map)(_step_seconds, cells[:workers]))
     except Exception: return None # the cells will say it themselves
     batches = 4 * study.n * study.sampling.steps / study.config.batch_size # of the clamp audit
-    return -(-len(cells) // workers) * step * (study.config.steps + batches/2)
-
-def _first_lines(cells, total, machine, executor):
-    "Say what the machine is, what there is to do, and how long it will take; the estimate in seconds, or None."
-    m = machine
-    print(f"run_study: {len(cells)} of {total} cells to do; {m['cores']} cores, {m['device']} "
-          f"{'with' if m['bf16'] else 'without'} bf16 instructions, training in {m['precision']}; "
-          f"workers: {m['workers']}, threads of each: {m['threads']}", flush=True)
-    if seconds := _estimate(cells, machine, executor):
-        print(f"run_study: about {seconds/60:.0f} minutes, from {_TIMED} steps timed here"
-              f"{', control not counted' if cells[0].study.tasks else ''}; it can be stopped and goes on", flush=True)
+    seconds = math.ceil(len(cells) / workers) * step * (study.config.steps + batches/2)
+    print(f"run_study: about {seconds/60:.0f} minutes{', and control' if study.tasks else ''}, from {_TIMED} steps timed "
+          "here; it can be stopped and goes on", flush=True)
     return seconds
 
-# %% ../nbs/08g_study.ipynb #1bae1e41
+# %% ../nbs/08g_study.ipynb #643598d9
 @dataclass
 class Study:
     "A finished study: `.rows` has a line for each variant and seed."
@@ -416,86 +387,75 @@ class Study:
         name:str, # of a variant
     ) -> Path:
         "The record of a variant's first seed that is there."
-        return _place(self.dir, 'records', name, self.rows[self.rows.variant == name].seed.iloc[0])
+        return self.dir/'records'/_slug(name, self.rows[self.rows.variant == name].seed.iloc[0])
 
     def mean(self) -> pd.DataFrame:
         "Means over seeds, a row a variant, in the order of the study."
         return self.rows.groupby('variant', sort=False).mean(numeric_only=True).drop(columns='seed')
 
-# %% ../nbs/08g_study.ipynb #ea2d54a9
+# %% ../nbs/08g_study.ipynb #8a8a17bd
 @patch
 def runs(self:Study) -> dict:
     "variant -> Run, of the first seed, where the weights are here; a FileNotFoundError if none are."
     found = {}
-    for name in self.commitment:
-        record = self.record(name)
-        folder = record if record.parent == self.dir else self.dir/'runs'/record.name
+    for record in map(self.record, self.commitment):
+        folder = self.dir/'runs'/record.name
         if not (folder/'history.csv').exists(): continue
-        found[name], seal_of = Run.load(folder), record/'manifest.json'
-        told = read_json(seal_of).get('model') if seal_of.exists() else None
-        if told and told != weights_hash(found[name].model): raise ValueError(f"{folder}: is not the recorded model")
-    if not found: raise FileNotFoundError(f"Study.runs: {self.dir} holds records without weights")
+        run, about = Run.load(folder), read_json(record/'manifest.json')
+        if weights_hash(run.model) != about['model']: raise ValueError(f"{folder}: is not the recorded model")
+        found[about['key']['variant']] = run
+    if not found: raise FileNotFoundError(f"Study.runs: {self.dir} holds no weights")
     return found
 
-# %% ../nbs/08g_study.ipynb #9145a04a
+# %% ../nbs/08g_study.ipynb #e9395ef9
 def _recorded(directory, plan):
-    "A study of which only results.json is left."
+    "A study of which only results.json is left, or which has no records yet in folders of their own."
     kept = read_json(directory/'results.json')
     if not isinstance(kept.get('rows'), list) or not kept['rows']:
         raise ValueError(f"{directory/'results.json'}: expected rows")
     keyed = 'fingerprint' in plan
-    note = 'Read from results.json: models are not here.' if keyed else 'Recorded before results carried a key.'
+    note = 'Read from results.json: records are not here.' if keyed else 'Recorded before results carried a key.'
     control = kept.get('control') and pd.DataFrame(kept['control'])
     return Study(directory, plan, pd.DataFrame(kept['rows']), {}, {}, control, [note])
 
 def _control_of(record, model):
     "The control results of a cell by target (a list of tables), and what is left out."
-    place = record/'control'
-    if not place.exists(): return [], []
-    if not (place/'manifest.json').exists() and record.parent.name != 'records': return _read_control(place, model)[::2]
+    if not (place := record/'control').exists(): return [], []
     try:
         if sealed(place).get('model') != model: raise ValueError(f'{place}: is of another model')
-        return [pd.read_csv(place/'by_target.csv')], []
     except ValueError as fault: return [], [f'control is left out, {fault}']
+    return [pd.read_csv(place/'by_target.csv')], []
 
-# %% ../nbs/08g_study.ipynb #78772b72
-def _read_plan(directory):
-    "study.json, with what a reader needs."
+# %% ../nbs/08g_study.ipynb #a90c5387
+def _read_study(directory, failed):
+    "Read what is sound; `failed` is (variant, seed) -> why a cell is missing."
     path = directory/'study.json'
     if not path.exists(): raise FileNotFoundError(f"Study.load: {directory} holds no study.json; is it a study folder?")
     plan = read_json(path)
     if not isinstance(plan.get('variants'), dict) or not isinstance(plan.get('seeds'), list):
         raise ValueError(f"{path}: expected variants and seeds")
-    return plan
-
-def _read_study(directory, failed):
-    "Read what is sound; `failed` is (variant, seed) -> why a cell is missing."
-    plan = _read_plan(directory)
-    cells = [(n, seed, _place(directory, 'records', n, seed)) for n in plan['variants'] for seed in plan['seeds']]
-    if not any(record.exists() for *_, record in cells) and (directory/'results.json').exists():
-        return _recorded(directory, plan)
-    rows, tables, audits, control, manifests = [], {}, {}, [], []
-    notes = [] if 'fingerprint' in plan else ['Recorded before results carried a key: its files were not checked.']
-    for name, seed, record in cells:
+    if not (directory/'records').exists() and (directory/'results.json').exists(): return _recorded(directory, plan)
+    rows, tables, audits, control, manifests, notes = [], {}, {}, [], [], []
+    for name, seed in product(plan['variants'], plan['seeds']):
+        record, why, cell = directory/'records'/_slug(name, seed), failed.get((name, seed)), f'{name}, seed {seed}'
         try: row, table, audit, found = _read_cell(record, _cell_key(plan, name, seed), name, seed)
         except ValueError as fault:
             there = any((record/file).exists() for file in ('result.json', 'manifest.json'))
-            why = failed.get((name, seed)) or (str(fault) if there else 'it was not finished')
-            notes.append(f"{name}, seed {seed}, is {'left out' if there else 'missing'}: {why}"); continue
-        if why := failed.get((name, seed)): notes.append(f'{name}, seed {seed}: control was not finished, {why}')
-        rows.append(row); manifests += [found] if found else []
+            why = why or (str(fault) if there else 'it was not finished')
+            notes.append(f"{cell}, is {'left out' if there else 'missing'}: {why}"); continue
+        rows.append(row); manifests.append(found)
         tables.setdefault(name, table); audits.setdefault(name, ClampAudit(audit, {}))
         parts, told = _control_of(record, found.get('model'))
         control += [part.assign(variant=name, seed=seed) for part in parts]
-        notes += [f'{name}, seed {seed}: {line}' for line in told]
+        notes += [f'{cell}: {line}' for line in told + ([f'control was not finished, {why}'] if why else [])]
     if not rows: raise FileNotFoundError(f"Study.load: {directory} has no finished variant yet; {'; '.join(notes[:1])}")
     return Study(directory, plan, pd.DataFrame(rows), tables, audits,
                  pd.concat(control, ignore_index=True) if control else None, notes + _notes_on(manifests))
 
-# %% ../nbs/08g_study.ipynb #127355b3
+# %% ../nbs/08g_study.ipynb #f2c2444d
 def _notes_on(manifests):
     "A line for versions that were mixed, and one for measures that some records lack."
-    known = {name for found in manifests for name in found.get('measures', ())}
+    known = {name for found in manifests for name in found['measures']}
     lacking = {name for found in manifests for name in known - set(found.get('measures', known))}
     return _versions(manifests) + [f'Some records lack the measure {name}.' for name in sorted(lacking)]
 
@@ -508,16 +468,8 @@ def load(cls:Study,
     for note in study.notes: warnings.warn(f'Study.load: {directory}: {note}')
     return study
 
-# %% ../nbs/08g_study.ipynb #769c090b
-WRITERS = {} # name -> function(Study), what else is written into the study folder
-
-@patch
-def save(self:Study):
-    "Write results.json and what the `WRITERS` make into the study folder."
-    control = None if self.control is None else self.control.to_dict('records')
-    about = dict(plan=self.plan, rows=self.rows.to_dict('records'), notes=self.notes, control=control)
-    write_json(self.dir/'results.json', about)
-    for write in WRITERS.values(): write(self)
+# %% ../nbs/08g_study.ipynb #f33c68da
+WRITERS = {} # name -> function(Study)
 
 # %% ../nbs/08g_study.ipynb #b41e70e3
 def _check_values(anchors, config, seeds, tasks, control, n, sampling, out):
@@ -537,7 +489,7 @@ def _check_values(anchors, config, seeds, tasks, control, n, sampling, out):
     try: sampling.timesteps(NoiseSchedule(config.model.get('diffusion_steps', 2000)))
     except ValueError as fault: raise ValueError(f"run_study: {fault}") from None
 
-# %% ../nbs/08g_study.ipynb #e84c2510
+# %% ../nbs/08g_study.ipynb #a571073d
 def run_study(
     corpus:Corpus|str='grammar',    # a corpus or its name (`open_corpus`)
     anchors:dict=None,              # name -> Anchor or None; `VARIANTS` if None. Others are compared with the first
@@ -567,16 +519,17 @@ def run_study(
         todo = [cell for cell in cells if _is_to_do(cell)]
         if todo: about |= dict(machine=machine, estimate_s=_first_lines(todo, len(cells), machine, executor))
         failed = _run_all(todo, executor)
-        if failed and all(cell.lacks() for cell in cells): _give_up(failed)
+        if failed and all(cell.lacks() for cell in cells):
+            raise RuntimeError("run_study: no variant could be finished; {0[0]}, seed {0[1]}: {1}".format(*next(iter(failed.items()))))
         if todo: # of all calls that went on with this study
             about['wall_s'] = about.get('wall_s', 0) + time.perf_counter() - began
             print(f"run_study: took {(time.perf_counter() - began)/60:.1f} minutes", flush=True)
         write_json(out/'study.json', about)
         study = _read_study(out, failed)
-        study.save()
+        for write in WRITERS.values(): write(study)
     return study
 
-# %% ../nbs/08g_study.ipynb #2304932e
+# %% ../nbs/08g_study.ipynb #743c5489
 def _is_to_do(cell):
     "Whether something of a cell is not recorded; what is there and damaged is named."
     lacks = cell.lacks()
@@ -586,7 +539,3 @@ def _is_to_do(cell):
     if not lacks and not cell.run.exists():
         warnings.warn(f'run_study: {cell.run} is not here, it is trained again for control')
     return True
-
-def _give_up(failed):
-    (name, seed), why = next(iter(failed.items()))
-    raise RuntimeError(f"run_study: no variant could be finished; {name}, seed {seed}: {why}")
