@@ -174,7 +174,7 @@ def _loss_figure(study):
     axes[1].legend(fontsize='small')
     return fig
 
-# %% ../nbs/09_report.ipynb #0cd7711e
+# %% ../nbs/09_report.ipynb #89d8287d
 @patch
 def figures(self:Study) -> dict:
     "name -> matplotlib figure: text, losses, commitment, clamp audit, and embeddings where the weights are here."
@@ -187,7 +187,7 @@ def figures(self:Study) -> dict:
     out['clamp audit'], ax = plt.subplots(figsize=(6.5, 3), layout='constrained')
     plot_audit(self.audits, ax)
     try: out['embeddings'] = plot_health({name: run.model for name, run in self.runs().items()})
-    except FileNotFoundError: pass
+    except (FileNotFoundError, ValueError): pass # no weights here, or not those that were measured
     return out
 
 # %% ../nbs/09_report.ipynb #2966244e

@@ -5,24 +5,23 @@
 # %% auto #0
 __all__ = ['VARIANTS', 'MEASURES', 'COLUMNS', 'WRITERS', 'Subject', 'measure', 'Study', 'run_study']
 
-# %% ../nbs/08g_study.ipynb #bc3149cf
+# %% ../nbs/08g_study.ipynb #6d5221d3
 import json, math, os, re, shlex, shutil, sys, time, warnings
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
-from inspect import signature
 from itertools import product
 from pathlib import Path
 import numpy as np, pandas as pd, torch
 from fastcore.basics import patch
 from .basics import (differences, environment, Lock, one_of, read_json, seal, sealed, write_json)
 from .commitment import clamp_audit, commitment, embedding_health, ClampAudit
-from .control import (control_study, run_control, weights_hash, ControlResult, OtherResult,
-                                      _corpus_key, _versions, _who)
+from .control import (control_study, weights_hash, ControlResult, OtherResult, _corpus_key, _versions,
+                                      _who)
 from .data import Corpus
 from .fluency import evaluate_texts
 from .losses import Anchor
-from .model import NoiseSchedule
+from .model import DiffusionLMConfig
 from .sample import SampleConfig
 from .targets import TASKS, Target
 from .train import Run, TrainConfig, fit, has_bf16, open_corpus, pick_precision, worker_pool
@@ -392,14 +391,14 @@ class Study:
         "Means over seeds, a row a variant, in the order of the study."
         return self.rows.groupby('variant', sort=False).mean(numeric_only=True).drop(columns='seed')
 
-# %% ../nbs/08g_study.ipynb #8a8a17bd
+# %% ../nbs/08g_study.ipynb #f008abed
 @patch
 def runs(self:Study) -> dict:
     "variant -> Run, of the first seed, where the weights are here; a FileNotFoundError if none are."
     found = {}
     for record in map(self.record, self.commitment):
         folder = self.dir/'runs'/record.name
-        if not (folder/'history.csv').exists(): continue
+        if not folder.is_dir(): continue
         run, about = Run.load(folder), read_json(record/'manifest.json')
         if weights_hash(run.model) != about['model']: raise ValueError(f"{folder}: is not the recorded model")
         found[about['key']['variant']] = run
@@ -464,8 +463,8 @@ def load(cls:Study,
 # %% ../nbs/08g_study.ipynb #f33c68da
 WRITERS = {} # name -> function(Study)
 
-# %% ../nbs/08g_study.ipynb #b41e70e3
-def _check_values(anchors, config, seeds, tasks, control, n, sampling, out):
+# %% ../nbs/08g_study.ipynb #88079dad
+def _check_values(anchors, config, seeds, tasks, n, sampling, out):
     "Refuse at once what would fail after training."
     _check_names(anchors)
     whole = lambda value: isinstance(value, (int, np.integer)) and not isinstance(value, bool)
@@ -476,13 +475,11 @@ def _check_values(anchors, config, seeds, tasks, control, n, sampling, out):
     if not len(seeds) or len(set(seeds)) < len(seeds) or not all(whole(s) and s >= 0 for s in seeds):
         raise ValueError(f"run_study: seeds={seeds!r}, expected different whole numbers from 0, at least one")
     for task in tasks: one_of('run_study: task', task, TASKS)
-    known = {*signature(control_study).parameters, *signature(run_control).parameters}
-    for option in control or {}: one_of('run_study: option of control', option, sorted(known - {'model', 'task'}))
     if out.exists() and not out.is_dir(): raise ValueError(f"run_study: out_dir={out} is a file, expected a folder")
-    try: sampling.timesteps(NoiseSchedule(config.model.get('diffusion_steps', 2000)))
-    except ValueError as fault: raise ValueError(f"run_study: {fault}") from None
+    most = DiffusionLMConfig(vocab_size=4, **config.model).diffusion_steps
+    if sampling.steps > most: raise ValueError(f"run_study: steps={sampling.steps}, expected at most {most}")
 
-# %% ../nbs/08g_study.ipynb #85bc9f1d
+# %% ../nbs/08g_study.ipynb #ab7b81d2
 def run_study(
     corpus:Corpus|str='grammar',    # a corpus or its name (`open_corpus`)
     anchors:dict=None,              # name -> Anchor or None; `VARIANTS` if None. Others are compared with the first
@@ -502,7 +499,7 @@ def run_study(
     if isinstance(config, str): config = TrainConfig.preset(config)
     anchors, out, began = VARIANTS if anchors is None else anchors, Path(out_dir), time.perf_counter()
     sampling, seeds, tasks = SampleConfig.of(sampling, **changes), tuple(seeds), tuple(tasks)
-    _check_values(anchors, config, seeds, tasks, control, n, sampling, out)
+    _check_values(anchors, config, seeds, tasks, n, sampling, out)
     with Lock(out):
         about = _start(out, _plan(corpus, anchors, config, seeds, n, sampling, teacher))
         machine = _machine(config, executor)
