@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['share_interval', 'share_difference', 'sampling_steps', 'table_two', 'mbr_gain', 'lost_words', 'record_run',
-           'anchor_study', 'VARIANTS', 'MEASURES', 'measure', 'run_study', 'Study']
+           'anchor_study', 'VARIANTS', 'measure', 'run_study', 'Study']
 
 # %% ../nbs/09_report.ipynb #6dc2a83e
-import base64, io, json, os, time
+import base64, io, json, os
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -26,9 +26,9 @@ from .data import Corpus
 from .fluency import distinct_n, evaluate_texts, fluency_table, peers
 from .grammar import RestaurantGrammar
 from .sample import generate, mbr
-from .study import COLUMNS, MEASURES, VARIANTS, WRITERS, measure, run_study, Study
+from .study import COLUMNS, VARIANTS, WRITERS, measure as measure, run_study, Study
 from .train import Run, TrainConfig, worker_pool
-_all_ = ['VARIANTS', 'MEASURES', 'measure', 'run_study', 'Study']
+_all_ = ['VARIANTS', 'measure', 'run_study', 'Study']
 
 # %% ../nbs/09_report.ipynb #1f78fb94
 def share_interval(

@@ -305,7 +305,7 @@ def _one(cell): # one argument and no lambda around it, so that a process pool c
     except Exception as error: return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
     return ''
 
-# %% ../nbs/08g_study.ipynb #c4b255de
+# %% ../nbs/08g_study.ipynb #b11cb0b3
 _DIED = 'its process died'
 
 def _alone(cell):
@@ -323,7 +323,7 @@ def _run_all(cells, executor):
     failed = [cell for cell in cells if said.get(cell.record, _DIED)]
     for cell in failed:
         told = said.get(cell.record, 'a process of the pool died')
-        warnings.warn(f'run_study: {cell.name}, seed {cell.seed}: {told}; tried once more')
+        warnings.warn(f'run_study: {cell.name}, seed {cell.seed}: {told}; tried once more', stacklevel=3)
     if failed and isinstance(executor, ProcessPoolExecutor):
         with ThreadPoolExecutor(executor._max_workers) as side: # each thread only waits for its process
             second = list(side.map(_alone, failed))
@@ -444,7 +444,7 @@ def _read_study(directory, failed):
     control = pd.concat(control, ignore_index=True) if control else None
     return Study(directory, plan, pd.DataFrame(rows), tables, audits, control, notes + _notes_on(manifests))
 
-# %% ../nbs/08g_study.ipynb #f2c2444d
+# %% ../nbs/08g_study.ipynb #f74cb5e7
 def _notes_on(manifests):
     "A line for versions that were mixed, and one for measures that some records lack."
     known = {name for found in manifests for name in found['measures']}
@@ -457,7 +457,7 @@ def load(cls:Study,
 ):
     "Read a study back, complete or not. What is missing, damaged or of another study is named, and left out."
     study = _read_study(Path(directory), {})
-    for note in study.notes: warnings.warn(f'Study.load: {directory}: {note}')
+    for note in study.notes: warnings.warn(f'Study.load: {directory}: {note}', stacklevel=2)
     return study
 
 # %% ../nbs/08g_study.ipynb #f33c68da
@@ -520,13 +520,13 @@ def run_study(
         for write in WRITERS.values(): write(study)
     return study
 
-# %% ../nbs/08g_study.ipynb #743c5489
+# %% ../nbs/08g_study.ipynb #c3832c7c
 def _is_to_do(cell):
     "Whether something of a cell is not recorded; what is there and damaged is named."
     lacks = cell.lacks()
     if lacks and any((cell.record/file).exists() for file in ('result.json', 'manifest.json')):
-        warnings.warn(f'run_study: {lacks}; done again')
+        warnings.warn(f'run_study: {lacks}; done again', stacklevel=4)
     if not lacks and cell.is_steered(): return False
     if not lacks and not cell.run.exists():
-        warnings.warn(f'run_study: {cell.run} is not here, it is trained again for control')
+        warnings.warn(f'run_study: {cell.run} is not here, it is trained again for control', stacklevel=4)
     return True
