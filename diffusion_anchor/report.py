@@ -27,6 +27,7 @@ from .fluency import distinct_n, evaluate_texts, fluency_table, peers
 from .grammar import RestaurantGrammar
 from .sample import generate, mbr
 from .study import COLUMNS, VARIANTS, WRITERS, measure as measure, run_study, Study
+from .targets import TASKS
 from .train import Run, TrainConfig, worker_pool
 _all_ = ['VARIANTS', 'measure', 'run_study', 'Study']
 
@@ -211,7 +212,7 @@ _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Does anch
 <h1>Does anchoring cure rounding?</h1>
 <p>{{ plan.corpus }} corpus, {{ plan.sentences }} training sentences, {{ plan.config.steps }} steps,
 {{ plan.n }} samples of {{ plan.sampling_steps }} steps a variant, seeds {{ plan.seeds }}.
-{% if plan.machine %}It took {{ '%.1f' % (plan.wall_s / 60) }} minutes
+{% if plan.machine and plan.wall_s %}It took {{ '%.1f' % (plan.wall_s / 60) }} minutes
 {% if plan.estimate_s %}({{ '%.1f' % (plan.estimate_s / 60) }} were expected){% endif %}:
 {% for key, value in plan.machine.items() %}{{ key }} {{ value }}{{ ', ' if not loop.last }}{% endfor %}.{% endif %}</p>
 {% if notes %}<h2>What is missing or mixed</h2>
@@ -398,12 +399,13 @@ def anchor_study(
         for name, value in dict(seeds=seeds, steps=steps, n=n, workers=workers).items():
             if value is not None and value < 1: raise ValueError(f'--{name} {value}, expected at least 1')
         names = [one_of('--variants', v, VARIANTS) for v in variants.split(',')] if variants else list(VARIANTS)
+        tasks = [one_of('--tasks', task, TASKS) for task in tasks.split(',') if task]
         config, seeds, cores = TrainConfig.preset(preset or kind or 'toy'), seeds or (3 if full else 1), os.cpu_count()
         if steps: config = replace(config, steps=steps, warmup=min(config.warmup, steps - 1))
         workers = workers or (1 if torch.cuda.is_available() else min(cores, len(names)*seeds))
         with worker_pool(workers, max(cores // workers, 1)) if workers > 1 else nullcontext() as pool:
             study = run_study(corpus, {name: VARIANTS[name] for name in names}, config, seeds=range(seeds),
-                              tasks=tasks.split(',') if tasks else (), n=n or (100 if quick else 500), executor=pool,
+                              tasks=tasks, n=n or (100 if quick else 500), executor=pool,
                               out_dir=out or 'runs/study' + (f'-{kind}' if kind else ''))
     except (ValueError, OSError, RuntimeError) as error: raise SystemExit(f'anchor_study: {error}') from None
     with pd.option_context('display.width', 200, 'display.max_columns', None):

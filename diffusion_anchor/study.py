@@ -479,7 +479,7 @@ def _check_values(anchors, config, seeds, tasks, n, sampling, out):
     most = DiffusionLMConfig(vocab_size=4, **config.model).diffusion_steps
     if sampling.steps > most: raise ValueError(f"run_study: steps={sampling.steps}, expected at most {most}")
 
-# %% ../nbs/08g_study.ipynb #ab7b81d2
+# %% ../nbs/08g_study.ipynb #0090a8e3
 def run_study(
     corpus:Corpus|str='grammar',    # a corpus or its name (`open_corpus`)
     anchors:dict=None,              # name -> Anchor or None; `VARIANTS` if None. Others are compared with the first
@@ -507,7 +507,9 @@ def run_study(
         shared = _Shared(out, about, corpus, config, n, sampling, teacher, tasks, control or {}, dict(MEASURES), share)
         cells = [_Cell(shared, name, anchor, seed) for seed in seeds for name, anchor in anchors.items()]
         todo = [cell for cell in cells if _is_to_do(cell)]
-        if todo: about |= dict(machine=machine, estimate_s=_first_lines(todo, len(cells), machine, executor))
+        if todo:
+            about |= dict(machine=machine, estimate_s=_first_lines(todo, len(cells), machine, executor))
+            write_json(out/'study.json', about)
         failed = _run_all(todo, executor)
         if failed and all(cell.lacks() for cell in cells):
             (name, seed), why = next(iter(failed.items()))
