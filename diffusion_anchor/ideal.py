@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Automaton', 'Support', 'word_posterior', 'posterior_mean', 'IdealLM', 'ideal']
 
-# %% ../nbs/04c_ideal.ipynb #33397e2f
+# %% ../nbs/04c_ideal.ipynb #46ea831f
 import copy, math
 from collections import defaultdict
 from functools import cache
@@ -15,7 +15,7 @@ from .data import END, PAD, START, Vocab
 from .grammar import RestaurantGrammar
 from .model import DiffusionLM
 
-# %% ../nbs/04c_ideal.ipynb #55492445
+# %% ../nbs/04c_ideal.ipynb #a3a1cff5
 def _openings(grammar):
     "symbol -> [(probability, its first word, what of its rule follows)]."
     @cache
@@ -27,7 +27,7 @@ def _openings(grammar):
         return [(p, *key) for key, p in found.items()]
     return openings
 
-# %% ../nbs/04c_ideal.ipynb #e5138d9d
+# %% ../nbs/04c_ideal.ipynb #33576203
 class Automaton:
     "All sentences of a grammar, position by position: `layers[i]` has the edges that read word i + 1."
     def __init__(self,
@@ -52,7 +52,7 @@ class Automaton:
 
     def __repr__(self): return f'Automaton({sum(len(layer[0]) for layer in self.layers):,} edges at {len(self.layers)} positions)'
 
-# %% ../nbs/04c_ideal.ipynb #efef3637
+# %% ../nbs/04c_ideal.ipynb #15189b71
 def _step(log_a, layer, fits):
     "Log sums [B, states] after one more word."
     source, target, word, log_p, n = layer
@@ -78,7 +78,7 @@ def log_sum(self:Automaton,
         elif n < len(self.layers): log_a = _step(log_a, self.layers[n], fits[:, n + 1])
     return torch.stack(found, 1).logsumexp(1)
 
-# %% ../nbs/04c_ideal.ipynb #19e314f8
+# %% ../nbs/04c_ideal.ipynb #ab84fca0
 @patch
 def posterior(self:Automaton,
     log_likelihood:torch.Tensor, # [B, T, V]
@@ -88,7 +88,7 @@ def posterior(self:Automaton,
         fits = log_likelihood.detach().double().cpu().requires_grad_()
         return torch.autograd.grad(self.log_sum(fits).sum(), fits)[0]
 
-# %% ../nbs/04c_ideal.ipynb #41365267
+# %% ../nbs/04c_ideal.ipynb #64ec63c1
 class Support:
     "A set of sentences in the place of a language; answers as `Automaton` does."
     def __init__(self,
@@ -104,45 +104,44 @@ class Support:
         p = (sum(fits[:, i, self.rows[:, i]] for i in places) + self.log_p).softmax(-1)
         return torch.stack([torch.zeros_like(fits[:, i]).index_add(1, self.rows[:, i], p) for i in places], 1)
 
-# %% ../nbs/04c_ideal.ipynb #5d21c95b
+# %% ../nbs/04c_ideal.ipynb #b4d6f3dc
 @torch.no_grad()
 def word_posterior(
     model:DiffusionLM,          # for its embeddings and schedule
     language:Automaton|Support, # what can be said
     x_t:torch.Tensor,           # [B, T, d]
-    t:int,                      # timestep of the model's own schedule
+    t:torch.Tensor,             # timesteps of the model's own schedule [B], or one number for all
     batch_size:int=32,          # sentences at once; 32 take some 500 MB
 ) -> torch.Tensor:              # p(w | x_t) [B, T, V]
     "The posterior of each word."
-    table, alpha_bar = model.word_embedding.weight, model.schedule.alpha_bar[int(t)].item()
-    v = alpha_bar*(1 - model.schedule.alpha_bar[0].item()) + 1 - alpha_bar
-    fits = (alpha_bar**0.5 * x_t @ table.T - alpha_bar/2 * table.pow(2).sum(1)) / v
+    fits = model._likelihood(x_t, torch.as_tensor(t, device=x_t.device).expand(len(x_t)))
     return torch.cat([language.posterior(part) for part in fits.split(batch_size)]).to(x_t)
 
 @torch.no_grad()
 def posterior_mean(
-    model:DiffusionLM,          # for its embeddings and schedule
-    language:Automaton|Support, # what can be said
-    x_t:torch.Tensor,           # [B, T, d]
-    t:int,                      # timestep of the model's own schedule
-) -> torch.Tensor:              # E[x₀ | x_t] [B, T, d]
+    model:DiffusionLM, # for its embeddings and schedule
+    p:torch.Tensor,    # from `word_posterior` [B, T, V]
+    x_t:torch.Tensor,  # [B, T, d]
+    t:torch.Tensor,    # timesteps [B], or one number for all
+) -> torch.Tensor:     # E[x₀ | x_t] [B, T, d]
     "The x̂₀ of least squared error: a mixture of embeddings, and of what x_t says of x₀ around them."
-    alpha_bar, sigma0_sq = model.schedule.alpha_bar[int(t)].item(), 1 - model.schedule.alpha_bar[0].item()
-    pull = alpha_bar**0.5 * sigma0_sq / (alpha_bar*sigma0_sq + 1 - alpha_bar)
-    words = word_posterior(model, language, x_t, t) @ model.word_embedding.weight
-    return (1 - pull * alpha_bar**0.5) * words + pull * x_t
+    alpha_bar = model.schedule.alpha_bar[torch.as_tensor(t).long().cpu()].to(x_t).expand(len(x_t))[:, None, None]
+    sigma0_sq = model.schedule.sigma0_sq
+    pull = alpha_bar.sqrt() * sigma0_sq / (alpha_bar*sigma0_sq + 1 - alpha_bar)
+    return (1 - pull * alpha_bar.sqrt()) * (p @ model.table) + pull * x_t
 
-# %% ../nbs/04c_ideal.ipynb #0e1e277c
+# %% ../nbs/04c_ideal.ipynb #56cbaba4
 class IdealLM(DiffusionLM):
-    "A `DiffusionLM` that answers with the posterior mean of its language; made by `ideal`."
-    def forward(self, x_t, t, x0_prev=None):
-        return posterior_mean(self, self.language, x_t, torch.as_tensor(t).flatten()[0])
+    "A `DiffusionLM` that answers with the posterior of its language; made by `ideal`."
+    def _answer(self, x_t, t, x0_prev=None):
+        p = word_posterior(self, self.language, x_t, t)
+        return posterior_mean(self, p, x_t, t), p.clamp_min(1e-30).log()
 
 def ideal(
     model:DiffusionLM, # gives embeddings, schedule, rounding
     language,          # the `RestaurantGrammar` that it was trained on, an `Automaton` or a `Support`
 ) -> IdealLM:
-    "The best denoiser that a model with these embeddings could be; asked for one t at a time."
+    "The best denoiser that a model with these embeddings could be."
     if isinstance(language, RestaurantGrammar):
         if model.vocab is None: raise ValueError("ideal: the model has no vocabulary, so its words are not the grammar's")
         language = Automaton(language, model.vocab, model.config.seq_len)
