@@ -85,7 +85,9 @@ class Task:
     name = None        # In `TASKS`, in files and in tables
     needs = None       # What a sentence must have for it to be drawn: 'fields', 'tags' or 'tree'
     annotator = None   # What reads a text before it is scored: 'tagger' or 'parser'
-    kind = None        # What its classifier reads: 'semantic', 'pos' or 'spans'; None: nothing has to be learned
+    kind = None        # What pushes a text towards it: 'semantic', 'pos', 'spans' or 'length' of room `08d_guidance`; None: nothing does
+    methods = 'guide', # How a text can be steered: 'guide' by pushing, 'hold' by words that are known
+    whole = False      # Do all words up to the END that is held count? An END in a gap would cut off what stands behind it
     weight = 0.        # λ, of fluency in the update, as in the code of Li et al. (2022)
     spelled = False    # Are words of the target to come out? Then the vocabulary must have them
     exhaustive = False # Are there few different ones? Then all are found first, or the common ones would always win
@@ -431,7 +433,7 @@ PAPER_LENGTHS = range(8, 39) # words: the paper's 10 to 40 count START and END
 
 class Length(Task):
     "The text has so many words."
-    name, weight, exhaustive = 'length', 0.01, True
+    name, kind, methods, weight, exhaustive = 'length', 'length', ('guide', 'hold'), 0.01, True
 
     def show(self, value): return f'{value} words'
 
@@ -459,7 +461,7 @@ class Length(Task):
 # %% ../nbs/08a_targets.ipynb #6f5a29c6
 class Infill(Task):
     "What comes between: dict(left=words, right=words)."
-    name, spelled = 'infill', True
+    name, spelled, whole = 'infill', True, True
 
     def show(self, value): return ' '.join(value['left']) + ' [...] ' + ' '.join(value['right'])
 
