@@ -16,7 +16,7 @@ from pathlib import Path
 import torch, torch.nn.functional as F
 from fastcore.basics import patch
 from nltk import Tree
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file, save as to_bytes
 from torch import nn
 from tqdm.auto import tqdm
 from transformers import BertConfig
@@ -68,7 +68,8 @@ def build(cls:Labels,
     "The classes that `examples` show."
     made = KINDS[one_of('Labels: kind', kind, KINDS)]
     if any(getattr(e, made.needs) is None for e in examples):
-        raise ValueError(f"Labels: a {kind} classifier needs {made.needs} for every sentence; annotate the corpus first")
+        raise ValueError(f"Labels: a {kind} classifier needs {made.needs} for every sentence; annotate the corpus "
+                         "first")
     return made(made.found(examples, min_count))
 
 # %% ../nbs/08d_guidance.ipynb #d3c96ac0
@@ -159,7 +160,8 @@ class SpanLabels(Labels):
     @staticmethod
     def found(examples, min_count):
         counts = Counter(label for e in examples for _, _, label in labelled_spans(e.tree))
-        return dict(spans=[NONE, 'START', 'END', 'PAD'] + sorted(label for label, n in counts.items() if n >= min_count))
+        usual = sorted(label for label, n in counts.items() if n >= min_count)
+        return dict(spans=[NONE, 'START', 'END', 'PAD'] + usual)
 
     def of(self, tree, T):
         "Class numbers of a sentence with this tree [T, T]; -100 where last < first."
@@ -179,23 +181,18 @@ class SpanLabels(Labels):
         return chart
 
     def known(self): return dict(known_labels=self.classes['spans'])
+    def layers(self, hidden, rank):
+        return {side: nn.Linear(hidden, self.outputs*(rank + 1)) for side in ('left', 'right')}
 
-# %% ../nbs/08d_guidance.ipynb #5ffa2135
-@patch
-def layers(self:SpanLabels, hidden, rank):
-    return {side: nn.Linear(hidden, self.outputs*(rank + 1)) for side in ('left', 'right')}
+    def logits(self, net, h): # s_l(i, j): a product of rank vectors of i and of j, and a linear term of each
+        left, right = (side(h).view(*h.shape[:2], -1, net.rank + 1) for side in (net.left, net.right))
+        pairs = torch.einsum('bilr,bjlr->bijl', left[..., 1:], right[..., 1:]) / net.rank**0.5
+        return pairs + left[:, :, None, :, 0] + right[:, None, :, :, 0]
 
-@patch
-def logits(self:SpanLabels, net, h): # s_l(i, j): a product of rank vectors of i and of j, and a linear term of each
-    left, right = (side(h).view(*h.shape[:2], -1, net.rank + 1) for side in (net.left, net.right))
-    pairs = torch.einsum('bilr,bjlr->bijl', left[..., 1:], right[..., 1:]) / net.rank**0.5
-    return pairs + left[:, :, None, :, 0] + right[:, None, :, :, 0]
-
-@patch
-def nll(self:SpanLabels, logits, wish):
-    each = self.each(logits, wish)
-    phrase, none = (wish > 0).flatten(1), (wish == 0).flatten(1)
-    return sum((each*m).sum(1) / m.sum(1).clamp_min(1) for m in (phrase, none))
+    def nll(self, logits, wish):
+        each = self.each(logits, wish)
+        phrase, none = (wish > 0).flatten(1), (wish == 0).flatten(1)
+        return sum((each*m).sum(1) / m.sum(1).clamp_min(1) for m in (phrase, none))
 
 # %% ../nbs/08d_guidance.ipynb #ca1ff007
 class Classifier(nn.Module):
@@ -262,7 +259,7 @@ def load(cls:Classifier, directory):
     return found.eval().requires_grad_(False)
 
 def _save_weights(net, path):
-    with whole_file(path) as file: file.write(save({k: v.contiguous() for k, v in net.state_dict().items()}))
+    with whole_file(path) as file: file.write(to_bytes({k: v.contiguous() for k, v in net.state_dict().items()}))
 
 # %% ../nbs/08d_guidance.ipynb #5eb4e426
 def noised(
@@ -331,7 +328,8 @@ def train_classifier(
 def _key(model, examples, *settings):
     "What a cached classifier depends on."
     about = [f'{e.words} {e.fields} {e.tags} {e.tree}' for e in examples]
-    return short_hash(settings, vars(model.config), *about, model.word_embedding.weight.detach().cpu().numpy().tobytes())
+    embeddings = model.word_embedding.weight.detach().cpu().numpy()
+    return short_hash(settings, vars(model.config), *about, embeddings.tobytes())
 
 def _loss(classifier, model, corpus, examples, batch_size):
     "A function that draws a batch, noises it, and gives the loss."
@@ -429,20 +427,22 @@ def constraint(self:Task,
 # %% ../nbs/08d_guidance.ipynb #dce67c65
 @dataclass
 class Guidance:
-    """A hook for `generate(guide=…)`: moves each next point of the chain towards its constraints. Several `Guidance`s in
-    a list compose; so do constraints in one."""
+    """A hook for `generate(guide=…)`: moves each next point of the chain towards its constraints. Several `Guidance`s
+    in a list compose; so do constraints in one."""
     constraints:Sequence       # functions (x, t, model) -> [B]; their sum is made small
     weight:float=0.01          # w of the fluency term
     updates:int=3              # K, updates between two steps
     lr:float=0.1               # Adagrad's learning rate
-    adagrad:str='fresh'        # a 'fresh' one for each update (the authors), or one 'persistent' one for the whole chain
+    adagrad:str='fresh'        # a 'fresh' one for each update (the authors), or a 'persistent' one for the chain
     stop:float=0.05            # share of the schedule at its clean end where nothing is moved
 
     def __post_init__(self):
         if callable(self.constraints): self.constraints = [self.constraints]
         one_of('Guidance: adagrad', self.adagrad, ('fresh', 'persistent'))
-        checks = (('weight', lambda v: 0 <= v < math.inf, '0 or more'), ('lr', lambda v: 0 < v < math.inf, 'more than 0'),
-                  ('updates', lambda v: v >= 1 and v == int(v), 'at least 1'), ('stop', lambda v: 0 <= v <= 1, '0..1'))
+        checks = (('weight', lambda v: 0 <= v < math.inf, '0 or more'),
+                  ('lr', lambda v: 0 < v < math.inf, 'more than 0'),
+                  ('updates', lambda v: v >= 1 and v == int(v), 'at least 1'),
+                  ('stop', lambda v: 0 <= v <= 1, '0..1'))
         for name, good, wanted in checks:
             value = getattr(self, name)
             if not isinstance(value, Real) or math.isnan(value) or not good(value):

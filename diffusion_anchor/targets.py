@@ -85,9 +85,9 @@ class Task:
     name = None        # In `TASKS`, in files and in tables
     needs = None       # What a sentence must have for it to be drawn: 'fields', 'tags' or 'tree'
     annotator = None   # What reads a text before it is scored: 'tagger' or 'parser'
-    kind = None        # What pushes a text towards it: 'semantic', 'pos', 'spans' or 'length' of room `08d_guidance`; None: nothing does
+    kind = None        # What pushes a text towards it, by its name in room `08d_guidance`; None: nothing does
     methods = 'guide', # How a text can be steered: 'guide' by pushing, 'hold' by words that are known
-    whole = False      # Do all words up to the END that is held count? An END in a gap would cut off what stands behind it
+    whole = False      # Is END held? Then all words up to there count: one in a gap cuts nothing off
     weight = 0.        # λ, of fluency in the update, as in the code of Li et al. (2022)
     spelled = False    # Are words of the target to come out? Then the vocabulary must have them
     exhaustive = False # Are there few different ones? Then all are found first, or the common ones would always win
