@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PUBLISHED', 'known_ids', 'ControlResult', 'weights_hash', 'Steering', 'Readers', 'score_table', 'lm_score',
-           'run_control', 'sweep', 'plot_sweep', 'OtherResult', 'control_study', 'anchor_control']
+           'run_control', 'OtherResult', 'control_study', 'anchor_control']
 
 # %% ../nbs/08e_control.ipynb #95af9a5f
 import math, os, shutil, time, warnings
@@ -84,10 +84,10 @@ def row(self:ControlResult) -> dict:
     "One row of the results table."
     low, high = self.ci
     more = {k: self.rows[k].mean() for k in self.rows.select_dtypes('number') if k not in _COUNTS}
-    return dict(task=self.task, method=self.method, success=self.success, low=low, high=high, unguided=self.unguided,
-                lm_score=self.lm_score, lm_score_unguided=self.lm_score_free,
-                s_per_sample=self.seconds / max(len(self.rows), 1), targets=self.rows.target.nunique(),
-                samples=len(self.rows), **more)
+    n, reached = len(self.rows), dict(success=self.success, low=low, high=high, unguided=self.unguided)
+    told = dict(lm_score=self.lm_score, lm_score_unguided=self.lm_score_free, s_per_sample=self.seconds / max(n, 1))
+    size = dict(targets=self.rows.target.nunique(), samples=n)
+    return dict(task=self.task, method=self.method) | reached | told | size | more
 
 # %% ../nbs/08e_control.ipynb #1fc78bee
 def weights_hash(
@@ -113,8 +113,8 @@ def _who(thing):
 def _corpus_key(corpus):
     "Words of all splits, and what annotators and classifiers read beside them."
     about = lambda e: (e.words, e.fields, e.tags, repr(e.tree))
-    return _fingerprint(corpus) | dict(test=short_hash(*map(about, corpus.test)),
-                                       read=short_hash(*map(about, corpus.train)))
+    test, read = (short_hash(*map(about, split)) for split in (corpus.test, corpus.train))
+    return _fingerprint(corpus) | dict(test=test, read=read)
 
 # %% ../nbs/08e_control.ipynb #667ef793
 @patch
@@ -154,15 +154,14 @@ def load(cls:ControlResult,
     if (folder/'manifest.json').exists(): sealed(folder)
     about = read_json(folder/'result.json')
     number = (int, float)
-    for name, kind in dict(task=str, method=str, lm_score=number, lm_score_unguided=number, seconds=number, faults=list,
-                           settings=dict).items():
+    scores = ('lm_score', 'lm_score_unguided', 'seconds')
+    for name, kind in (dict(task=str, method=str, faults=list, settings=dict) | dict.fromkeys(scores, number)).items():
         if not isinstance(about.get(name), kind):
             wanted = 'number' if kind is number else kind.__name__
             raise ValueError(f"{folder/'result.json'}: {name} is {about.get(name)!r:.40}, expected a {wanted}")
     rows, free = (_read_scores(folder/name) for name in ('samples.csv', 'unguided.csv'))
     if not len(rows): raise ValueError(f"{folder/'samples.csv'}: expected a row a sample, found none")
-    scores = [about[k] for k in ('lm_score', 'lm_score_unguided', 'seconds', 'faults', 'settings')]
-    return cls(about['task'], about['method'], rows, free, *scores)
+    return cls(about['task'], about['method'], rows, free, *(about[k] for k in (*scores, 'faults', 'settings')))
 
 # %% ../nbs/08e_control.ipynb #1cec022b
 @dataclass(frozen=True)
@@ -219,8 +218,7 @@ def plugins(self:Readers,
         of_language, of_text = _USUAL_ANNOTATORS[kind]
         if self.corpus is not None and self.corpus.grammar: found[kind] = of_language(self.corpus.grammar)
         elif of_text: found[kind] = of_text()
-        else: raise ValueError(f"run_control: {' + '.join(tasks)} needs a {kind}, expected annotator=, from words to "
-                               "an nltk.Tree (see room `08b_annotators`)")
+        else: raise ValueError(f"run_control: {' + '.join(tasks)} needs a {kind}, expected annotator= (08b_annotators)")
     return found
 
 # %% ../nbs/08e_control.ipynb #24282821
@@ -261,12 +259,9 @@ def classifiers(self:Readers,
         if kind not in KINDS or kind in found: continue
         given = self.classifier.get(kind) if isinstance(self.classifier, dict) else self.classifier
         if given is None and self.corpus is None:
-            raise ValueError(f"run_control: task {task!r} needs a {kind} classifier, expected classifier= or a corpus= "
-                             "to train one on")
+            raise ValueError(f"run_control: task {task!r} needs a {kind} classifier, expected classifier= or corpus=")
         found[kind] = given or train_classifier(model, self.learnable(task), task, cache=self.cache, seed=seed)
-        if found[kind].labels.kind != kind:
-            raise ValueError(f"run_control: classifier= is of kind {found[kind].labels.kind!r}, expected {kind!r} for "
-                             f"task {task!r}")
+        one_of(f'run_control: classifier= for task {task!r}', found[kind].labels.kind, [kind])
     return found
 
 # %% ../nbs/08e_control.ipynb #ba940e60
@@ -382,46 +377,20 @@ def run_control(
     free = _free_texts(model, unguided, sample)
     rows, chance = score_table(targets, texts, scoring), score_table(targets, free*len(targets), scoring)
     judged = [lm_score(readers.teacher, [' '.join(words) for words in some]) for some in (texts, free)]
+    chance, name = chance.drop(columns='text', errors='ignore'), ' + '.join(tasks)
     settings = dict(n=n, unguided=unguided) | vars(sample) | vars(steering)
-    return ControlResult(' + '.join(tasks), steering.method, rows, chance.drop(columns='text', errors='ignore'),
-                         *judged, seconds, faults, settings)
+    return ControlResult(name, steering.method, rows, chance, *judged, seconds, faults, settings)
 
 def _free_texts(model, n, sample):
     "What the model writes when nobody asks."
     config = replace(sample, seed=sample.seed + 1, batch_size=sample.batch_size or 500)
     return generate(model, n, config=config, schedule=_schedule(model, sample)).words if n else []
 
-# %% ../nbs/08e_control.ipynb #6d190177
-def sweep(
-    model:DiffusionLM,  # as for `run_control`
-    task:str,           # one of `TASKS`
-    targets:Sequence,   # `Target`s
-    weights:Sequence=(0., 1e-4, 1e-3, 1e-2, 1e-1), # of the fluency term
-    **options,          # of `run_control`
-) -> pd.DataFrame:      # a row a weight
-    "`run_control` at several weights of the fluency term; free samples are scored once."
-    once = lambda k: options if k == 0 else options | dict(unguided=0)
-    rows = [run_control(model, task, targets, weight=w, **once(k)).row() for k, w in enumerate(weights)]
-    return pd.DataFrame(rows, index=pd.Index(weights, name='weight'))
-
-def plot_sweep(
-    table:pd.DataFrame, # from `sweep`
-    ax=None,            # matplotlib axes
-):
-    "Success against lm-score, a point a weight."
-    ax = table.plot('lm_score', 'success', style='o-', legend=False, ax=ax, figsize=(5, 3) if ax is None else None)
-    for weight, row in table.iterrows(): ax.annotate(f'w={weight:g}', (row.lm_score, row.success), fontsize=8)
-    for free in table.lm_score_unguided.dropna()[:1]:
-        ax.axvline(free, color='grey', ls=':', label='unguided'); ax.legend()
-    ax.set(xlabel='lm-score (lower is more fluent)', ylabel='success', title=table.task.iloc[0])
-    return ax
-
 # %% ../nbs/08e_control.ipynb #f766c669
-PUBLISHED = pd.DataFrame([ # success in %, lm-score
-    ('semantic', 81.2, 2.55, 69.9, 2.83), ('pos', 90.0, 5.16, 27.0, 7.96), ('tree', 86.0, 3.71, 17.9, 3.39),
-    ('spans', 93.8, 2.53, 54.2, 4.03), ('length', 99.9, 2.16, 46.9, 3.11)],
-    columns=['task', 'Diffusion-LM (published)', 'its lm-score', 'FUDGE (published)', 'FUDGE lm-score'])
-PUBLISHED = PUBLISHED.set_index('task')
+_TASKS = pd.Index(['semantic', 'pos', 'tree', 'spans', 'length'], name='task')
+PUBLISHED = {'Diffusion-LM (published)': [81.2, 90.0, 86.0, 93.8, 99.9], 'its lm-score': [2.55, 5.16, 3.71, 2.53, 2.16],
+             'FUDGE (published)': [69.9, 27.0, 17.9, 54.2, 46.9], 'FUDGE lm-score': [2.83, 7.96, 3.39, 4.03, 3.11]}
+PUBLISHED = pd.DataFrame(PUBLISHED, _TASKS) # success in %, lm-score
 
 # %% ../nbs/08e_control.ipynb #15d5080f
 @dataclass
@@ -483,8 +452,8 @@ def _some_tasks(jobs): # a plain function of one argument, so that a process poo
     for job in jobs:
         if _is_done(job): continue
         readers, room = job.call['readers'], job.model.config.seq_len - 2 # START and END are no words
-        wishes = job.targets or make_targets(readers.corpus, job.task, job.n_targets, max_words=room,
-                                             **readers.plugins([job.task]))
+        found = dict(max_words=room) | readers.plugins([job.task])
+        wishes = job.targets or make_targets(readers.corpus, job.task, job.n_targets, **found)
         run_control(job.model, job.task, wishes, **job.call).save(job.folder, job.key)
 
 def _alone(jobs, threads):
@@ -516,8 +485,9 @@ def _steer_jobs(model, corpus, out, tasks, n_targets, targets, weights, options)
     for task in tasks:
         for method in TASKS[one_of('control_study: task', task, TASKS)].methods:
             steer = replace(steering, method=method, weight=weights.get(task, steering.weight))
-            job = _Steer(model, out/(task if method == 'guide' else f'{task}-{method}'), task, n_targets,
-                         targets.get(task) or None, call | dict(sample=sample, steering=steer, readers=readers), shared)
+            folder, given = out/(task if method == 'guide' else f'{task}-{method}'), targets.get(task) or None
+            how = call | dict(sample=sample, steering=steer, readers=readers)
+            job = _Steer(model, folder, task, n_targets, given, how, shared)
             groups.setdefault(TASKS[task].kind or task, []).append(job)
     return sorted(groups.values(), key=len, reverse=True) # the longest first, so that no process waits at the end
 

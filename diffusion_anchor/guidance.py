@@ -58,6 +58,17 @@ class Labels:
         if found is None: one_of(f'label of {name}', label, self.classes[name])
         return found
 
+    # on top of the network's states h [B, T, hidden]: one linear layer, and the mean of −log p over what is asked for
+    def layers(self, hidden, rank): return dict(out=nn.Linear(hidden, self.outputs))
+    def logits(self, net, h): return net.out(h)
+    def guess(self, logits): return logits.argmax(-1)
+    def each(self, logits, wish): # −log p of each label [B, labels]; 0 where nothing is asked
+        flat = logits.flatten(1, -2).transpose(1, 2)
+        return F.cross_entropy(flat, wish.flatten(1), ignore_index=-100, reduction='none')
+
+    def nll(self, logits, wish): # [B]
+        return self.each(logits, wish).sum(1) / (wish != -100).flatten(1).sum(1).clamp_min(1)
+
 # %% ../nbs/08d_guidance.ipynb #b502ed73
 @patch(cls_method=True)
 def build(cls:Labels,
@@ -71,33 +82,6 @@ def build(cls:Labels,
         raise ValueError(f"Labels: a {kind} classifier needs {made.needs} for every sentence; annotate the corpus "
                          "first")
     return made(made.found(examples, min_count))
-
-# %% ../nbs/08d_guidance.ipynb #d3c96ac0
-@patch
-def layers(self:Labels, hidden, rank):
-    "The layers on top of the network, by name."
-    return dict(out=nn.Linear(hidden, self.outputs))
-
-@patch
-def logits(self:Labels, net, h):
-    "What the classifier `net` says of its states h [B, T, hidden]."
-    return net.out(h)
-
-@patch
-def guess(self:Labels, logits):
-    "The class numbers that are most probable."
-    return logits.argmax(-1)
-
-@patch
-def each(self:Labels, logits, wish):
-    "−log p of each label [B, labels]; 0 where nothing is asked."
-    flat = logits.flatten(1, -2).transpose(1, 2)
-    return F.cross_entropy(flat, wish.flatten(1), ignore_index=-100, reduction='none')
-
-@patch
-def nll(self:Labels, logits, wish):
-    "The mean of −log p over what is asked for [B]."
-    return self.each(logits, wish).sum(1) / (wish != -100).flatten(1).sum(1).clamp_min(1)
 
 # %% ../nbs/08d_guidance.ipynb #2f90b3e4
 class TagLabels(Labels):
@@ -113,13 +97,8 @@ class TagLabels(Labels):
         row = ['START', *tags, 'END'] + ['PAD']*(T - 2 - len(tags))
         return torch.tensor([self.number('pos', tag) for tag in row[:T]])
 
-    def wish(self, value, T):
-        "As `of`, for a wish."
-        return self.of(value, T)
-
-    def known(self):
-        "What a target may ask for, for `check_targets`."
-        return dict(known_tags=self.classes['pos'])
+    wish = of # a wish says all
+    def known(self): return dict(known_tags=self.classes['pos']) # what a target may ask for, for `check_targets`
 
 # %% ../nbs/08d_guidance.ipynb #ce66fbc4
 class FieldLabels(Labels):
@@ -439,14 +418,10 @@ class Guidance:
     def __post_init__(self):
         if callable(self.constraints): self.constraints = [self.constraints]
         one_of('Guidance: adagrad', self.adagrad, ('fresh', 'persistent'))
-        checks = (('weight', lambda v: 0 <= v < math.inf, '0 or more'),
-                  ('lr', lambda v: 0 < v < math.inf, 'more than 0'),
-                  ('updates', lambda v: v >= 1 and v == int(v), 'at least 1'),
-                  ('stop', lambda v: 0 <= v <= 1, '0..1'))
-        for name, good, wanted in checks:
+        for name, least in (('weight', 0), ('lr', 0), ('stop', 0), ('updates', 1)):
             value = getattr(self, name)
-            if not isinstance(value, Real) or math.isnan(value) or not good(value):
-                raise ValueError(f"Guidance: {name}={value!r}, expected {wanted}")
+            if not isinstance(value, Real) or not least <= value < math.inf or name == 'updates' and value % 1:
+                raise ValueError(f"Guidance: {name}={value!r}, expected {least} or more")
         self._optimizer = None
 
     def loss(self, x, mean, sigma, t, model):
