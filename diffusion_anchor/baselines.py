@@ -29,7 +29,7 @@ from .fluency import Teacher
 from .fluency import _quiet
 from .guidance import KINDS, NONE, train_small
 from .guidance import _save_weights
-from .targets import TASKS, Target, check_targets, labelled_spans
+from .tasks import TASKS, Target, check_targets, labelled_spans
 
 # %% ../nbs/08f_baselines.ipynb #650fb0f0
 def draw(

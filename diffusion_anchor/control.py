@@ -29,7 +29,8 @@ from .model import DiffusionLM, NoiseSchedule
 from .sample import SampleConfig, generate
 from .sample import _load_model
 from .scoring import score
-from .targets import TASKS, check_targets, field_values, load_targets, make_targets
+from .targets import field_values, load_targets, make_targets
+from .tasks import TASKS, check_targets
 from .train import _fingerprint, open_corpus, worker_pool
 
 # %% ../nbs/08e_control.ipynb #622d8d0b

@@ -24,7 +24,7 @@ from transformers.models.bert.modeling_bert import BertEncoder
 from .basics import one_of, read_json, short_hash, whole_file, write_json
 from .data import Corpus, END, FIELDS, PAD, START
 from .model import DiffusionLM, time_features, TIME_DIM
-from .targets import TASKS, Task, labelled_spans
+from .tasks import TASKS, Task, labelled_spans
 from .train import has_bf16
 
 # %% ../nbs/08d_guidance.ipynb #7fb1d4b6
