@@ -23,13 +23,13 @@ from tqdm.auto import tqdm
 from transformers import LogitsProcessorList
 from .basics import one_of, short_hash
 from .control import ControlResult, Readers, lm_score, score_table
-from .control import _at_least
+from .control import _at_least, _sound
 from .data import Corpus, END, FIELDS, PAD, START
 from .fluency import Teacher
 from .fluency import _quiet
 from .guidance import KINDS, NONE, train_small
 from .guidance import _save_weights
-from .tasks import TASKS, Target, check_targets, labelled_spans
+from .tasks import TASKS, Target, labelled_spans
 
 # %% ../nbs/08f_baselines.ipynb #650fb0f0
 def draw(
@@ -42,16 +42,15 @@ def draw(
     progress:bool=False,  # show a bar
 ) -> list:                # n lists of words
     "Let the teacher write, one word after the other."
-    texts = []
+    texts, plain = [], dict(do_sample=True, top_k=0, top_p=1., temperature=1., max_new_tokens=teacher.context - 1)
+    plain |= dict(bos_token_id=START, eos_token_id=END, pad_token_id=END)
     with torch.random.fork_rng(), _quiet():
         torch.manual_seed(seed)
         for first in tqdm(range(0, n, batch_size), desc='writing', disable=not progress):
             rows = torch.arange(first, min(first + batch_size, n))
             start = torch.full((len(rows), 1), START, device=teacher.model.device)
-            out = teacher.model.generate(
-                start, attention_mask=torch.ones_like(start), do_sample=True, top_k=0, top_p=1., temperature=1.,
-                max_new_tokens=teacher.context - 1, bos_token_id=START, eos_token_id=END, pad_token_id=END,
-                logits_processor=LogitsProcessorList([_hook(rows, forced[first:first + batch_size], reweight)]))
+            hook = LogitsProcessorList([_hook(rows, forced[first:first + batch_size], reweight)])
+            out = teacher.model.generate(start, attention_mask=torch.ones_like(start), logits_processor=hook, **plain)
             ids = ([*takewhile(lambda i: i != END, row)] for row in out[:, 1:].tolist())
             texts += map(teacher.tokenizer.convert_ids_to_tokens, ids)
     return texts
@@ -69,18 +68,12 @@ def _hook(rows, forced, reweight):
 
 # %% ../nbs/08f_baselines.ipynb #a0c4de81
 def _prepare(name, teacher, task, targets, n, readers, **known):
-    "Sound targets, a line for each other one, and what scoring needs."
-    corpus = readers.corpus
+    "Tuples of one sound target, a line for each other one, and what scoring needs."
     one_of(f'{name}: task', task, TASKS); _at_least(f'{name}: n', n, 1)
-    if not teacher.by_word or teacher.tokenizer.get_vocab() != corpus.vocab.stoi:
-        raise ValueError(f"{name}: the teacher's tokens are not the {len(corpus.vocab)} words of {corpus.name}, "
-                         "expected a teacher trained on that corpus")
-    if wrong := [t for t in targets if not isinstance(t, Target) or t.task != task]:
-        raise ValueError(f"{name}: target « {wrong[0]} », expected a Target of task {task!r}")
-    sound, faults = check_targets(targets, **(dict(seq_len=teacher.context, vocab=corpus.vocab) | known))
-    if not sound:
-        why = faults[0] if faults else 'targets is empty'
-        raise ValueError(f"{name}: no target is left; the first fault: {why}")
+    if not teacher.by_word or teacher.tokenizer.get_vocab() != readers.corpus.vocab.stoi:
+        raise ValueError(f"{name}: the teacher's tokens are not the words of {readers.corpus.name}, expected a teacher "
+                         "trained on that corpus")
+    sound, faults = _sound(name, targets, [task], **dict(seq_len=teacher.context, vocab=readers.corpus.vocab) | known)
     return sound, faults, readers.scoring([task])
 
 def _beginning(target, T, vocab):
@@ -104,19 +97,19 @@ def best_of_n(
     "Write k texts for each one wanted and keep the one that meets its target best."
     _at_least('best_of_n: k', k, 1)
     targets, faults, scoring = _prepare('best_of_n', teacher, task, targets, n, Readers(corpus, annotator))
-    forced = [ids for t in targets for ids in [_beginning(t, teacher.context, corpus.vocab)]*n]
-    wishes, rounds, likely, began = [(t,) for t in targets], [], [], time.perf_counter()
+    forced = [ids for t, in targets for ids in [_beginning(t, teacher.context, corpus.vocab)]*n]
+    rounds, likely, began = [], [], time.perf_counter()
     for r in tqdm(range(k), desc=f'{task}, best of {k}', disable=not progress):
         texts = draw(teacher, len(forced), seed + 1000*r, forced, batch_size=batch_size)
-        rounds.append(score_table(wishes, texts, scoring))
+        rounds.append(score_table(targets, texts, scoring))
         judged = teacher.score(rounds[-1].text).rows
         likely.append((-judged.nll/judged.tokens).fillna(-np.inf)) # a blank text has no score
     best = np.lexsort([likely, [table.success for table in rounds]], axis=0)[-1] # the last key counts first
     seconds = time.perf_counter() - began
     rows = pd.DataFrame([rounds[r].iloc[i] for i, r in enumerate(best)]).assign(draws=k)
-    scores = (lm_score(teacher, some.text) for some in (rows, rounds[0]))
-    return ControlResult(task, 'AR' if k == 1 else f'best of {k}', rows, rounds[0], *scores, seconds, faults,
-                         dict(n=n, k=k, draws=k*len(rows), seed=seed, batch_size=batch_size))
+    scores, name = (lm_score(teacher, some.text) for some in (rows, rounds[0])), 'AR' if k == 1 else f'best of {k}'
+    settings = dict(n=n, k=k, draws=k*len(rows), seed=seed, batch_size=batch_size)
+    return ControlResult(task, name, rows, rounds[0], *scores, seconds, faults, settings)
 
 def ar_floor(
     *args,     # as of `best_of_n`
@@ -168,8 +161,8 @@ class PrefixClassifier(nn.Module):
         """log p(target | prefix): the sum over heads of the log of the allowed classes' probability; not under -50, so
         that the LM decides where nothing fits."""
         total = 0.
-        for weight, bias, allowed in zip(*(part.split(self.sizes) for part in (self.out.weight, self.out.bias)),
-                                         wish.split(self.sizes, -1)):
+        heads = zip(self.out.weight.split(self.sizes), self.out.bias.split(self.sizes))
+        for (weight, bias), allowed in zip(heads, wish.split(self.sizes, -1)):
             if allowed.all(): continue # nothing is asked of this head
             logits = F.linear(h, weight, bias)
             total = total + logits.masked_fill(~allowed, -torch.inf).logsumexp(-1) - logits.logsumexp(-1)
@@ -187,11 +180,7 @@ class PrefixLabels:
     ):
         self.classes, self.numbers = classes, [{c: i for i, c in enumerate(some)} for some in classes]
 
-    def __init_subclass__(cls):
-        if cls.kind: PREFIXES[cls.kind] = cls
-
-    def everything(self, T): # sets that ask for nothing, for each head [T, classes]
-        return [torch.ones(T, len(some), dtype=torch.bool) for some in self.classes]
+    def __init_subclass__(cls): PREFIXES[cls.kind] = cls
 
 def wish_sets(
     classifier:PrefixClassifier, # of the target's kind
@@ -215,7 +204,8 @@ class FieldPrefixes(PrefixLabels):
         return torch.tensor(row).expand(len(e.words) + 2, -1)
 
     def sets(self, value, T):
-        heads, at = self.everything(T), FIELDS.index(value[0])
+        heads = [torch.ones(T, len(some), dtype=torch.bool) for some in self.classes]
+        at = FIELDS.index(value[0])
         heads[at] = (torch.arange(len(self.classes[at])) == self.numbers[at][value[1]]).expand(T, -1)
         return heads
 
@@ -267,9 +257,8 @@ class TagPrefixes(PrefixLabels):
         return [allowed[k:k + T] for k in range(len(self.classes))]
 
     def known(self, context):
-        names = set(self.classes[0])
-        return dict(known_tags=names - {'START', 'END', 'PAD'},
-                    known_labels={phrase[:-2] for name in names for phrase in name.split()})
+        labels = {phrase[:-2] for name in self.classes[0] for phrase in name.split()}
+        return dict(known_tags=set(self.classes[0][3:]), known_labels=labels)
 
 # %% ../nbs/08f_baselines.ipynb #30620a3f
 class PhrasePrefixes(TagPrefixes):
@@ -290,8 +279,7 @@ def _foreseeable(name, task):
     "The kind of a task; a ValueError if a prefix says nothing of it."
     if (kind := TASKS[one_of(f'{name}: task', task, TASKS)].kind) in PREFIXES: return kind
     known = ', '.join(t for t in TASKS if TASKS[t].kind in PREFIXES)
-    raise ValueError(f"{name}: not defined for task {task!r} (a prefix says nothing of it), expected one of {known}; "
-                     "use best_of_n")
+    raise ValueError(f"{name}: not defined for task {task!r}, of which a prefix says nothing, expected one of {known}")
 
 def _loss(classifier, corpus, device):
     "A function that draws 64 sentences and gives the loss, the mean over heads."
@@ -299,9 +287,9 @@ def _loss(classifier, corpus, device):
     labels = [classifier.labels.of(e) for e in corpus.train]
     def loss():
         batch = torch.randint(len(rows), (64,)).tolist()
-        ids, truth = (pad_sequence([some[i] for i in batch], batch_first=True, padding_value=filler).to(device)
-                      for some, filler in ((rows, PAD), (labels, -100)))
-        logits = classifier(ids).split(classifier.sizes, -1)
+        pad = lambda some, filler: pad_sequence([some[i] for i in batch], batch_first=True, padding_value=filler)
+        logits = classifier(pad(rows, PAD).to(device)).split(classifier.sizes, -1)
+        truth = pad(labels, -100).to(device)
         each = [F.cross_entropy(part.flatten(0, 1), truth[..., k].flatten()) for k, part in enumerate(logits)]
         return sum(each) / len(each)
     return loss
@@ -322,8 +310,7 @@ def train_prefix_classifier(
     kind, examples = _foreseeable('fudge', task), corpus.train
     needs = KINDS[kind].needs if kind in KINDS else 'words'
     if any(getattr(e, needs) is None for e in examples):
-        raise ValueError(f"fudge: a {kind} classifier needs {needs} for every sentence of {corpus.name}; annotate the "
-                         "corpus first")
+        raise ValueError(f"fudge: a {kind} classifier needs {needs} for every sentence of {corpus.name}")
     classes = PREFIXES[kind].found(examples, ahead)
     about = [f'{e.words} {e.fields} {e.tags} {e.tree}' for e in examples]
     key = short_hash([kind, classes, steps, ahead, hidden, seed, corpus.vocab.itos], *about)
@@ -382,18 +369,17 @@ def fudge(
     _at_least('fudge: unguided', unguided, 0)
     given = teacher, task, targets, n, Readers(corpus, options.pop('annotator', None))
     _prepare('fudge', *given) # before anything is trained
-    c = classifier or train_prefix_classifier(corpus, task, seed=seed, device=teacher.model.device, progress=progress,
-                                              **options)
-    if c.kind != kind:
-        raise ValueError(f"fudge: classifier= is of kind {c.kind!r}, expected {kind!r} for task {task!r}")
+    options |= dict(seed=seed, device=teacher.model.device, progress=progress)
+    c = classifier or train_prefix_classifier(corpus, task, **options)
+    one_of(f'fudge: classifier= for task {task!r}', c.kind, [kind])
     targets, faults, scoring = _prepare('fudge', *given, **c.labels.known(teacher.context))
     of_row = torch.arange(len(targets)).repeat_interleave(n)
-    hook = Reweight(c, torch.stack([wish_sets(c, t, teacher.context) for t in targets]), of_row, lam, top_k)
+    hook = Reweight(c, torch.stack([wish_sets(c, t, teacher.context) for t, in targets]), of_row, lam, top_k)
     began = time.perf_counter()
     texts = draw(teacher, len(of_row), seed, reweight=hook, batch_size=batch_size, progress=progress)
     seconds = time.perf_counter() - began
     free = draw(teacher, unguided, seed + 1, batch_size=batch_size)
-    rows, chance = (score_table([(t,) for t in targets], some, scoring) for some in (texts, free*len(targets)))
+    rows, chance = (score_table(targets, some, scoring) for some in (texts, free*len(targets)))
     scores = (lm_score(teacher, [' '.join(words) for words in some]) for some in (texts, free))
-    return ControlResult(task, 'FUDGE', rows.assign(draws=1), chance, *scores, seconds, faults,
-                         dict(n=n, lam=lam, top_k=top_k, seed=seed, unguided=unguided, batch_size=batch_size))
+    settings = dict(n=n, lam=lam, top_k=top_k, seed=seed, unguided=unguided, batch_size=batch_size)
+    return ControlResult(task, 'FUDGE', rows.assign(draws=1), chance, *scores, seconds, faults, settings)

@@ -278,21 +278,20 @@ def _at_least(name, value, least):
         raise ValueError(f"{name}={value!r}, expected a whole number of at least {least}")
 
 # %% ../nbs/08e_control.ipynb #c4878661
-def _sound(targets, tasks, model, classifiers):
-    "Tuples of sound targets, and a line for each that is not."
-    known = {k: v for c in classifiers.values() for k, v in c.labels.known().items()}
+def _sound(name, targets, tasks, **known):
+    "Tuples of sound targets, and a line for each that is not; `name` is told who asks."
     sound, faults = [], []
     for target in targets:
         wishes = tuple(target) if isinstance(target, (tuple, list)) else (target,)
-        bad = check_targets(wishes, seq_len=model.config.seq_len, vocab=model.vocab, **known)[1]
+        bad = check_targets(wishes, **known)[1]
         faults += bad
         if bad: continue
         sound.append(wishes)
         if [wish.task for wish in wishes] != tasks:
-            raise ValueError(f"run_control: target « {wishes[0]} » is of task {wishes[0].task!r}, expected {tasks}")
+            raise ValueError(f"{name}: target « {wishes[0]} » is of task {wishes[0].task!r}, expected {tasks}")
     if not sound:
         why = faults[0] if faults else 'targets is empty'
-        raise ValueError(f"run_control: no target is left; the first fault: {why}")
+        raise ValueError(f"{name}: no target is left; the first fault: {why}")
     return sound, faults
 
 # %% ../nbs/08e_control.ipynb #3380ec5d
@@ -371,7 +370,8 @@ def run_control(
         raise ValueError("run_control: the model has no vocabulary, so its texts cannot be read")
     steering = steering.settled(tasks)
     classifiers = readers.classifiers(model, tasks, sample.seed)
-    targets, faults = _sound(targets, tasks, model, classifiers)
+    known = {k: v for c in classifiers.values() for k, v in c.labels.known().items()}
+    targets, faults = _sound('run_control', targets, tasks, seq_len=model.config.seq_len, vocab=model.vocab, **known)
     scoring, began = readers.scoring(tasks), time.perf_counter()
     texts = _write(model, [ws for ws in targets for _ in range(n)], classifiers, sample, steering, progress)
     seconds = time.perf_counter() - began
