@@ -10,7 +10,6 @@ import json, random, warnings
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
 from .data import FIELDS
 from .tasks import TASKS, Target, Task, check_targets, labelled_spans # noqa: F401 (public here as well)
 from .tasks import _are_words, _fits, _plain, _short, _task, _unknown # noqa: F401

@@ -95,107 +95,26 @@ class Task:
         super().__init_subclass__(**options)
         if 'name' in vars(cls): TASKS[cls.name] = cls()
 
+    # what a value is, and what can be wrong with it
+    def show(self, value): return str(value) # in one line
+    def faults(self, target, room, vocab, known): yield from () # a line each; the first is told
+    def from_json(self, value): return value # of a value that was plain for a while
+    # where targets come from: an `Example`; a row or key of the authors' files
+    def wishes(self, example, rng, tagger, parser): yield from () # targets that a sentence meets
+    def choose(self, targets, n, rng): return targets # in an order of which the first `n` are taken
+    def reads(self, row): return False # Is this a row of this task?
+    def from_row(self, row, tally): return self.from_key(row, True) # a target; `tally` counts what had to be changed
+    def from_key(self, key, newline): raise ValueError(f"the authors' layout has no task {self.name}") # a value
+    def without_newline(self, target, words): return target # for a text that has lost its newline word
+    # how a text is scored, and what stands still while it is written
+    def score(self, target, words, tagger, parser, values, accepts): # {'success': …} and what stands beside it
+        raise NotImplementedError(f'task {self.name}: it cannot be scored')
+
+    def held(self, target, T, method): return [None]*T # a word, a special id, or None where free
+
 def _task(name): # the task of that name
     if name not in [*TASKS]: raise ValueError(f"task: found {name!r}, expected one of {', '.join(TASKS)}")
     return TASKS[name]
-
-# %% ../nbs/08_tasks.ipynb #7f019672
-@patch
-def show(self:Task,
-    value, # Of a `Target`
-)->str:
-    "The value in one line."
-    return str(value)
-
-@patch
-def faults(self:Task,
-    target, # `Target` of this task
-    room,   # Words a text can have; None: any number
-    vocab,  # `Vocab` of the model, or None
-    known,  # dict(known_tags, known_labels, values), each may be None; as for `Target.check`
-):
-    "Yield what is wrong with a target, a line each; the first is told."
-    yield from ()
-
-@patch
-def wishes(self:Task,
-    example, # `Example` that has what the task `needs`, or a plug-in gives it
-    rng,     # `random.Random`
-    tagger,  # words -> tags, or None
-    parser,  # words -> `nltk.Tree`, or None
-):
-    "Yield targets that a sentence meets."
-    yield from ()
-
-@patch
-def choose(self:Task,
-    targets, # All different ones that were found
-    n,       # How many will be taken, from the front
-    rng,     # `random.Random`
-)->list:
-    "Put them in order: the first `n` are taken."
-    return targets
-
-# %% ../nbs/08_tasks.ipynb #74668ac2
-@patch
-def from_json(self:Task,
-    value, # As `save_pairs` writes it
-):         # As a `Target` has it
-    "Restore a value that was plain for a while."
-    return value
-
-@patch
-def reads(self:Task,
-    row, # A row of the authors' target files: a list, or a dict of columns
-)->bool:
-    "Is this a row of this task?"
-    return False
-
-@patch
-def from_row(self:Task,
-    row,   # One that it `reads`
-    tally, # `Counter`: what had to be changed
-)->Target:
-    "Read a row of the authors' target files."
-    raise ValueError(f'the authors\' layout has no task {self.name}')
-
-@patch
-def from_key(self:Task,
-    key,     # Tuple of strings
-    newline, # Does it count a newline word?
-):           # The value
-    "Read a key of the authors' paired files."
-    raise ValueError(f'the authors\' layout has no task {self.name}')
-
-@patch
-def without_newline(self:Task,
-    target, # `Target`
-    words,  # A text that has lost its newline word
-)->Target:
-    "The same wish for a text that is a word shorter."
-    return target
-
-# %% ../nbs/08_tasks.ipynb #a7d4066c
-@patch
-def score(self:Task,
-    target,  # `Target` of this task, sound
-    words,   # The answer, without START, END and PAD
-    tagger,  # As for `scoring.score`, all four
-    parser,
-    values,
-    accepts,
-)->dict:     # 'success' and what stands beside it
-    "How well a text meets the target."
-    raise NotImplementedError(f'task {self.name}: it cannot be scored')
-
-@patch
-def held(self:Task,
-    target, # `Target` of this task
-    T,      # Positions, START and END counted
-    method, # 'guide' or 'hold'
-)->list:    # T entries: a word, a special id, or None where free
-    "What stands still while the target's text is written."
-    return [None]*T
 
 # %% ../nbs/08_tasks.ipynb #adc33877
 def _are_words(words): return isinstance(words, (list, tuple)) and all(isinstance(w, str) and w for w in words)
