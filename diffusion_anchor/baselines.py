@@ -55,6 +55,7 @@ def draw(
             texts += map(teacher.tokenizer.convert_ids_to_tokens, ids)
     return texts
 
+# %% ../nbs/08f_baselines.ipynb #86e80bed
 def _hook(rows, forced, reweight):
     "What `generate` calls before each draw, for the texts `rows`."
     def process(ids, scores):
@@ -111,6 +112,7 @@ def best_of_n(
     settings = dict(n=n, k=k, draws=k*len(rows), seed=seed, batch_size=batch_size)
     return ControlResult(task, name, rows, rounds[0], *scores, seconds, faults, settings)
 
+# %% ../nbs/08f_baselines.ipynb #446d50fc
 def ar_floor(
     *args,     # as of `best_of_n`
     **options, # the same, without k
@@ -182,6 +184,7 @@ class PrefixLabels:
 
     def __init_subclass__(cls): PREFIXES[cls.kind] = cls
 
+# %% ../nbs/08f_baselines.ipynb #124d7a0b
 def wish_sets(
     classifier:PrefixClassifier, # of the target's kind
     target:Target,               # what is asked for
@@ -212,6 +215,7 @@ class FieldPrefixes(PrefixLabels):
     def known(self, context): # what a target may ask for, for `check_targets`
         return dict(values={f: set(some) - {NONE} for f, some in zip(FIELDS, self.classes)})
 
+# %% ../nbs/08f_baselines.ipynb #aa577b05
 class LengthPrefixes(PrefixLabels):
     "Words still to come, END counted."
     kind = 'length'
@@ -281,6 +285,7 @@ def _foreseeable(name, task):
     known = ', '.join(t for t in TASKS if TASKS[t].kind in PREFIXES)
     raise ValueError(f"{name}: not defined for task {task!r}, of which a prefix says nothing, expected one of {known}")
 
+# %% ../nbs/08f_baselines.ipynb #45bdf4ac
 def _loss(classifier, corpus, device):
     "A function that draws 64 sentences and gives the loss, the mean over heads."
     rows = [torch.tensor([START, *corpus.vocab.encode(e.words), END]) for e in corpus.train]

@@ -101,6 +101,7 @@ def weights_hash(
         parts += [name, tensor.dtype, tuple(tensor.shape), values.tobytes()]
     return short_hash(*parts)
 
+# %% ../nbs/08e_control.ipynb #a20bfd2f
 def _who(thing):
     "Tells a teacher, classifier or annotator from another: by weights and words if it has some, else by its name."
     if thing is None or isinstance(thing, (str, int, float)): return thing
@@ -144,6 +145,7 @@ def _read_scores(path):
         raise ValueError(f"{path}: expected numbers in columns target and success")
     return table
 
+# %% ../nbs/08e_control.ipynb #089abb71
 @patch(cls_method=True)
 def load(cls:ControlResult,
     folder, # holds result.json; one from before manifests were written is read as it is
@@ -206,6 +208,7 @@ class Readers:
 # what reads tags and trees if nobody is given: for a language that is known, and for any text
 _USUAL_ANNOTATORS = dict(tagger=(GrammarTagger, SpacyTagger), parser=(GrammarParser, None))
 
+# %% ../nbs/08e_control.ipynb #0c04dab0
 @patch
 def plugins(self:Readers,
     tasks:Sequence, # names
@@ -237,6 +240,7 @@ def scoring(self:Readers,
         accepts = self.corpus.grammar.accepts if self.corpus.grammar else None
     return {k: once(plugin) for k, plugin in self.plugins(tasks).items()} | dict(values=values, accepts=accepts)
 
+# %% ../nbs/08e_control.ipynb #7c92c147
 @patch
 def learnable(self:Readers,
     task:str, # of a kind in `KINDS`
@@ -248,7 +252,7 @@ def learnable(self:Readers,
 
 # %% ../nbs/08e_control.ipynb #ffa99a72
 @patch
-def classifiers(self:Readers,
+def classifiers_for(self:Readers,
     model:DiffusionLM, # whose noisy embeddings they read
     tasks:Sequence,    # names
     seed:int=0,        # of their training
@@ -303,6 +307,7 @@ def _up_to_held_end(ids, given, vocab):
     "The words up to the END that is held: an END or PAD that the model puts into a gap is no word."
     return vocab.decode([i for i in ids[1:given.index(END)] if i not in (START, END, PAD)])
 
+# %% ../nbs/08e_control.ipynb #3885f08d
 def _write(model, rows, classifiers, sample, steering, progress):
     "A list of words for each tuple of wishes."
     tasks, T, size, texts = [wish.task for wish in rows[0]], model.config.seq_len, sample.batch_size or 500, []
@@ -329,6 +334,7 @@ def _score_all(wishes, words, scoring):
     each = {f'success_{wish.task}': row['success'] for wish, row in zip(wishes, rows)}
     return dict(success=math.prod(row['success'] for row in rows)) | each
 
+# %% ../nbs/08e_control.ipynb #75cc5a8c
 def score_table(
     targets:Sequence, # tuples of `Target`s
     texts:Sequence,   # lists of words: as many for each target, one target after the other
@@ -369,7 +375,7 @@ def run_control(
     if model.vocab is None:
         raise ValueError("run_control: the model has no vocabulary, so its texts cannot be read")
     steering = steering.settled(tasks)
-    classifiers = readers.classifiers(model, tasks, sample.seed)
+    classifiers = readers.classifiers_for(model, tasks, sample.seed)
     known = {k: v for c in classifiers.values() for k, v in c.labels.known().items()}
     targets, faults = _sound('run_control', targets, tasks, seq_len=model.config.seq_len, vocab=model.vocab, **known)
     scoring, began = readers.scoring(tasks), time.perf_counter()
@@ -415,6 +421,7 @@ class _Steer:
         if self.targets is not None: wishes = f'{len(self.targets)} given, {short_hash(*map(_wish_key, self.targets))}'
         return self.shared | dict(task=self.task, targets=wishes) | _numbers(n, unguided, sample, steering)
 
+# %% ../nbs/08e_control.ipynb #ca8a04cd
 def _numbers(n, unguided, sample, steering): # options that decide a result; the size of a batch does not
     every = dict(n=n, unguided=unguided) | vars(sample) | vars(steering)
     return {k: v for k, v in every.items() if k != 'batch_size'}
@@ -432,6 +439,7 @@ def _is_old(folder):
     try: return not (folder/'manifest.json').exists() and 'key' not in read_json(folder/'result.json')
     except ValueError: return False
 
+# %% ../nbs/08e_control.ipynb #39a79b58
 def _is_done(job):
     "True if the result is there and sound; a damaged one is named, one of another key or without a key is refused."
     if not (job.folder/'result.json').exists() and not (job.folder/'manifest.json').exists(): return False
@@ -441,7 +449,7 @@ def _is_done(job):
         if _is_old(job.folder):
             told = f"control_study: {job.folder} was recorded before results carried a key; {way_out}"
             raise OtherResult(told) from None
-        warnings.warn(f"control_study: {fault}; done again"); return False
+        warnings.warn(f"control_study: {fault}; done again", stacklevel=2); return False
     usual = _numbers(50, 200, SampleConfig(steps=200), Steering()) # options that were new after it was made
     if other := differences(usual | found['key'], job.key):
         raise OtherResult(f"control_study: {job.folder} holds another result: {other}; {way_out}")
@@ -457,6 +465,7 @@ def _some_tasks(jobs): # a plain function of one argument, so that a process poo
         wishes = job.targets or make_targets(readers.corpus, job.task, job.n_targets, **found)
         run_control(job.model, job.task, wishes, **job.call).save(job.folder, job.key)
 
+# %% ../nbs/08e_control.ipynb #b044c479
 def _alone(jobs, threads):
     "Each in a process of its own; one that dies leaves no result."
     for job in jobs:
@@ -469,7 +478,7 @@ def _run_groups(groups, executor):
     try: list((executor.map if executor else map)(_some_tasks, groups)); return
     except BrokenExecutor: left = [[job for job in group if not _is_done(job)] for group in groups]
     names = ', '.join(job.folder.name for job in chain(*left))
-    warnings.warn(f'control_study: a process died before these were finished: {names}; tried once more')
+    warnings.warn(f'control_study: a process died before these were finished: {names}; tried once more', stacklevel=3)
     again = partial(_alone, threads=getattr(executor, 'threads', 1))
     with ThreadPoolExecutor(getattr(executor, '_max_workers', 1)) as side: list(side.map(again, left))
 
@@ -520,7 +529,7 @@ def control_study(
     lost = [f'{job.folder.name} is missing: its process died twice.' for job in jobs if job.folder not in done]
     table = pd.DataFrame([ControlResult.load(folder).row() for folder in done])
     table.attrs['notes'] = _versions([sealed(folder) for folder in done]) + lost
-    for note in table.attrs['notes']: warnings.warn(f'control_study: {note}')
+    for note in table.attrs['notes']: warnings.warn(f'control_study: {note}', stacklevel=2)
     out.mkdir(parents=True, exist_ok=True); table.to_csv(out/'table.csv', index=False)
     told = dict(about=f"control_study({', '.join(tasks)}), {n_targets} targets a task", weights=weights or {},
                 **{k: v for k, v in options.items() if k in ('n', 'steps', 'reads', 'seed')},
@@ -548,6 +557,7 @@ def _steer_run(run, corpus, tasks, targets, out, workers, teacher, n, **options)
     with worker_pool(workers, max(1, os.cpu_count()//workers)) if workers > 1 else nullcontext() as pool:
         return control_study(model, corpus, out, tasks, number, given, executor=pool, **options)
 
+# %% ../nbs/08e_control.ipynb #5f7c2d49
 @call_parse
 def anchor_control(
     run:str,               # a run folder, a model directory, or a Hub id

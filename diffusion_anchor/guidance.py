@@ -226,6 +226,7 @@ def save(self:Classifier, directory) -> Path:
     write_json(directory/'config.json', dict(settings=self.settings, labels=labels))
     return directory
 
+# %% ../nbs/08d_guidance.ipynb #95b98514
 @patch(cls_method=True)
 def load(cls:Classifier, directory):
     "Read one back, ready to guide."
@@ -252,6 +253,7 @@ def noised(
         x0 = x0 + (1 - model.schedule.alpha_bar[0].item())**0.5 * torch.randn_like(x0)
         return model.schedule.q_sample(x0, t, torch.randn_like(x0))
 
+# %% ../nbs/08d_guidance.ipynb #f0a9d7ae
 def _scaled(model, t): # timesteps on the scale 0..1000 that networks read
     return t * (1000/model.schedule.steps)
 
@@ -304,6 +306,7 @@ def train_classifier(
     if folder: classifier.save(folder)
     return classifier
 
+# %% ../nbs/08d_guidance.ipynb #8783d90b
 def _key(model, examples, *settings):
     "What a cached classifier depends on."
     about = [f'{e.words} {e.fields} {e.tags} {e.tree}' for e in examples]
@@ -372,6 +375,7 @@ def length_constraint(
         return ((x0_hat[:, 0] - start).pow(2).sum(-1) + (x0_hat[rows, ends.to(x.device)] - end).pow(2).sum(-1)) / 2
     return _row_constraint(ends) if whole else constraint
 
+# %% ../nbs/08d_guidance.ipynb #bc6a63da
 def _row_constraint(ends):
     "−log p of START, words, END and PAD in their places, by the rounding probabilities of x̂₀."
     def constraint(x, t, model):
@@ -393,6 +397,7 @@ def _by_length(targets, T, reads, classifier):
 
 CONSTRAINTS = {'length': _by_length} # kind -> function as below, where no classifier of that kind is needed
 
+# %% ../nbs/08d_guidance.ipynb #f1c5a436
 @patch
 def constraint(self:Task,
     targets:Sequence, # of this task, one a sentence

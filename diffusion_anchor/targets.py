@@ -53,6 +53,7 @@ def make_targets(
                       stacklevel=2)
     return targets[:n]
 
+# %% ../nbs/08a_targets.ipynb #d9deeb63
 def _sentences(corpus, kind, split, plugin, max_words):
     "Sentences of a split that have what the task needs, or a plug-in for it."
     there = [ex for ex in corpus.split(split) if 0 < len(ex.words) <= max_words]
@@ -89,6 +90,7 @@ def _read_target(row, tally):
     there = _short(', '.join(row))
     raise ValueError(f'found {there!r}, expected a list of words, or words_ and one of pos, tree and spans')
 
+# %% ../nbs/08a_targets.ipynb #f2bb9fde
 def load_targets(
     path, # Target file of Li et al. (attributes, pos, spans or tree), or `Target`s as `scoring.save_pairs` writes them
 )->list:  # of `Target`

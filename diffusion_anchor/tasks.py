@@ -307,6 +307,7 @@ def _span_faults(target, room, labels):
         yield f'impossible spans {tuple(crossing[0])} and {tuple(crossing[1])}: they cross, no tree has both'
     yield from _fits(max(j for _,j,_ in v) + 1, 'words up to the last span', room)
 
+# %% ../nbs/08_tasks.ipynb #e8f35a72
 def _clip(i, j, label, n, kept, tally):
     "The span (i, j) of n words where only the words `kept` are left."
     inside = [k for k,place in enumerate(kept) if i <= place <= j]
@@ -434,6 +435,7 @@ def check(self:Target,
     fault = next(_faults(self, seq_len - 2 if seq_len else None, vocab, known), None)
     if fault: raise ValueError(f'target « {self.task}: {self} »: {fault}')
 
+# %% ../nbs/08_tasks.ipynb #61645e72
 def _faults(target, room, vocab, known):
     words = target.words
     if words is not None and not _are_words(words): yield f'words are {words!r:.40}, expected a list of words'
