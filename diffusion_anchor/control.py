@@ -381,17 +381,13 @@ def run_control(
     scoring, began = readers.scoring(tasks), time.perf_counter()
     texts = _write(model, [ws for ws in targets for _ in range(n)], classifiers, sample, steering, progress)
     seconds = time.perf_counter() - began
-    free = _free_texts(model, unguided, sample)
+    alone = replace(sample, seed=sample.seed + 1, batch_size=sample.batch_size or 500)
+    free = generate(model, unguided, config=alone, schedule=_schedule(model, sample)).words if unguided else []
     rows, chance = score_table(targets, texts, scoring), score_table(targets, free*len(targets), scoring)
     judged = [lm_score(readers.teacher, [' '.join(words) for words in some]) for some in (texts, free)]
     chance, name = chance.drop(columns='text', errors='ignore'), ' + '.join(tasks)
     settings = dict(n=n, unguided=unguided) | vars(sample) | vars(steering)
     return ControlResult(name, steering.method, rows, chance, *judged, seconds, faults, settings)
-
-def _free_texts(model, n, sample):
-    "What the model writes when nobody asks."
-    config = replace(sample, seed=sample.seed + 1, batch_size=sample.batch_size or 500)
-    return generate(model, n, config=config, schedule=_schedule(model, sample)).words if n else []
 
 # %% ../nbs/08e_control.ipynb #f766c669
 _TASKS = pd.Index(['semantic', 'pos', 'tree', 'spans', 'length'], name='task')

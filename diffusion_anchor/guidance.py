@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
 import torch, torch.nn.functional as F
-from fastcore.basics import patch
+from fastcore.basics import listify, patch
 from nltk import Tree
 from safetensors.torch import load_file, save as to_bytes
 from torch import nn
@@ -191,10 +191,9 @@ class Classifier(nn.Module):
         self.time = nn.Sequential(nn.Linear(TIME_DIM, hidden), nn.SiLU(), nn.Linear(hidden, hidden))
         self.place = nn.Embedding(seq_len, hidden)
         self.norm = nn.LayerNorm(hidden)
-        self.encoder = BertEncoder(BertConfig(
-            hidden_size=hidden, num_hidden_layers=layers, num_attention_heads=max(hidden//32, 1),
-            intermediate_size=4*hidden, hidden_dropout_prob=0., attention_probs_dropout_prob=0.,
-            attn_implementation='diffusion_anchor_sdpa'))
+        size = dict(hidden_size=hidden, intermediate_size=4*hidden, num_hidden_layers=layers)
+        how = dict(attn_implementation='diffusion_anchor_sdpa', hidden_dropout_prob=0., attention_probs_dropout_prob=0.)
+        self.encoder = BertEncoder(BertConfig(**size, **how, num_attention_heads=max(hidden//32, 1)))
         for name, layer in labels.layers(hidden, rank).items(): self.add_module(name, layer)
 
     def forward(self,
@@ -230,12 +229,9 @@ def save(self:Classifier, directory) -> Path:
 @patch(cls_method=True)
 def load(cls:Classifier, directory):
     "Read one back, ready to guide."
-    directory = Path(directory)
-    if not (directory/'config.json').exists():
-        raise FileNotFoundError(f"Classifier.load: {directory} holds no config.json; is it a saved classifier?")
-    config = read_json(directory/'config.json')
+    config = read_json(Path(directory)/'config.json')
     found = cls(KINDS[config['labels']['kind']](config['labels']['classes']), **config['settings'])
-    found.load_state_dict(load_file(directory/'model.safetensors'))
+    found.load_state_dict(load_file(Path(directory)/'model.safetensors'))
     return found.eval().requires_grad_(False)
 
 def _save_weights(net, path):
@@ -388,16 +384,9 @@ def _row_constraint(ends):
     return constraint
 
 # %% ../nbs/08d_guidance.ipynb #e473756d
-def _by_classifier(targets, T, reads, classifier):
-    wishes = torch.stack([classifier.labels.wish(t.value, T) for t in targets])
-    return classifier_constraint(classifier, wishes, reads)
+# kind -> (targets, reads) -> constraint, where no classifier is needed
+CONSTRAINTS = dict(length=lambda targets, reads: length_constraint([t.value for t in targets], reads != 'x_t'))
 
-def _by_length(targets, T, reads, classifier):
-    return length_constraint([t.value for t in targets], whole=reads != 'x_t')
-
-CONSTRAINTS = {'length': _by_length} # kind -> function as below, where no classifier of that kind is needed
-
-# %% ../nbs/08d_guidance.ipynb #f1c5a436
 @patch
 def constraint(self:Task,
     targets:Sequence, # of this task, one a sentence
@@ -406,7 +395,9 @@ def constraint(self:Task,
     classifier=None,  # a `Classifier` of the task's kind, if its kind has one
 ) -> Callable:        # (x, t, model) -> [B]; None if nothing pushes
     "How far noisy embeddings are from what the targets ask for."
-    if self.kind: return CONSTRAINTS.get(self.kind, _by_classifier)(targets, T, reads, classifier)
+    if self.kind in CONSTRAINTS: return CONSTRAINTS[self.kind](targets, reads)
+    if self.kind is None: return None
+    return classifier_constraint(classifier, torch.stack([classifier.labels.wish(t.value, T) for t in targets]), reads)
 
 # %% ../nbs/08d_guidance.ipynb #dce67c65
 @dataclass
@@ -421,7 +412,7 @@ class Guidance:
     stop:float=0.05            # share of the schedule at its clean end where nothing is moved
 
     def __post_init__(self):
-        if callable(self.constraints): self.constraints = [self.constraints]
+        self.constraints = listify(self.constraints)
         one_of('Guidance: adagrad', self.adagrad, ('fresh', 'persistent'))
         for name, least in (('weight', 0), ('lr', 0), ('stop', 0), ('updates', 1)):
             value = getattr(self, name)

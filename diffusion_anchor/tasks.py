@@ -136,8 +136,8 @@ def _fits(n, what, room):
 # %% ../nbs/08_tasks.ipynb #ff66e0f5
 def _annotate(target, words, plugin, kind):
     "The plug-in's answer, or None where it refuses."
-    name, gives, parts = f'target « {target.task}: {target} »', *dict(
-        tagger=('tags', 'tags'), parser=('an nltk.Tree', 'leaves'))[kind]
+    name = f'target « {target.task}: {target} »'
+    gives, parts = dict(tagger=('tags', 'tags'), parser=('an nltk.Tree', 'leaves'))[kind]
     if plugin is None: raise ValueError(f'{name}: no {kind} given, expected {kind}=, from words to {gives}')
     try: found = plugin(list(words)) if words else None
     except ValueError: return None
