@@ -246,13 +246,10 @@ def noised(
     "Noisy embeddings of words, as in training: x₀ drawn around EMB(w), then x_t (Li et al. 2022, eq. 1)."
     with torch.no_grad():
         x0 = model.embed(ids)
-        x0 = x0 + (1 - model.schedule.alpha_bar[0].item())**0.5 * torch.randn_like(x0)
+        x0 = x0 + model.schedule.sigma0 * torch.randn_like(x0)
         return model.schedule.q_sample(x0, t, torch.randn_like(x0))
 
 # %% ../nbs/08d_guidance.ipynb #f0a9d7ae
-def _scaled(model, t): # timesteps on the scale 0..1000 that networks read
-    return t * (1000/model.schedule.steps)
-
 def _rows(vocab, examples, T): # ids [sentences, T]
     rows = [[START, *vocab.encode(e.words), END] for e in examples]
     return torch.tensor([row + [PAD]*(T - len(row)) for row in rows])
@@ -319,7 +316,7 @@ def _loss(classifier, model, corpus, examples, batch_size):
         t = torch.randint(model.schedule.steps, (batch_size,))
         x_t = noised(model, ids[rows].to(model.device), t)
         with torch.autocast(model.device.type, torch.bfloat16, enabled=bf16):
-            return classifier.nll(x_t, _scaled(model, t.to(model.device)), truth.to(model.device)).mean()
+            return classifier.nll(x_t, model.schedule.scaled(t.to(model.device)), truth.to(model.device)).mean()
     return loss
 
 # %% ../nbs/08d_guidance.ipynb #4adfebb1
@@ -338,7 +335,7 @@ def accuracy(
     truth = torch.stack([labels.of(getattr(e, labels.needs), T) for e in examples]).to(model.device)
     for share in at:
         t = torch.full((len(ids),), int(share * (model.schedule.steps - 1)))
-        guess = labels.guess(classifier(noised(model, ids, t), _scaled(model, t.to(model.device))))
+        guess = labels.guess(classifier(noised(model, ids, t), model.schedule.scaled(t.to(model.device))))
         found[share] = (guess == truth)[truth >= labels.silent].float().mean().item()
     return found
 
@@ -352,7 +349,7 @@ def classifier_constraint(
     passes through the denoiser; or their sum."""
     one_of('classifier_constraint: reads', reads, READS)
     def constraint(x, t, model):
-        places = [(x, _scaled(model, t))]*(reads != 'x0_hat')
+        places = [(x, model.schedule.scaled(t))]*(reads != 'x0_hat')
         if reads != 'x_t': places = places + [(model(x, t), 0)]
         return sum(classifier.nll(point, time, wishes.to(x.device)) for point, time in places)
     return constraint
@@ -373,9 +370,9 @@ def length_constraint(
 
 # %% ../nbs/08d_guidance.ipynb #bc6a63da
 def _row_constraint(ends):
-    "−log p of START, words, END and PAD in their places, by the rounding probabilities of x̂₀."
+    "−log p of START, words, END and PAD in their places, by what the model says of each place's word."
     def constraint(x, t, model):
-        logp, place = model.logits(model(x, t)).log_softmax(-1), torch.arange(x.shape[1], device=x.device)[None]
+        logp, place = model.word_log_probs(x, t), torch.arange(x.shape[1], device=x.device)[None]
         end = ends.to(x.device)[:, None]
         wished = torch.log1p(-logp[..., [START, END, PAD]].exp().sum(-1).clamp_max(1 - 1e-6)) # a word, any word
         for here, special in ((place == 0, START), (place == end, END), (place > end, PAD)):
