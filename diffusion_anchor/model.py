@@ -110,6 +110,7 @@ class DiffusionLMConfig:
     diffusion_steps:int=2000    # T, the length of the noise schedule
     schedule:str='sqrt'         # kind of noise schedule
     self_condition:bool=False   # also feed the last x̂₀
+    decided:list=None           # error on held-out text at even t, for the sampling grid of that name
 
     def __post_init__(self):
         for name in ('vocab_size', 'seq_len', 'emb_dim', 'hidden', 'layers', 'heads', 'diffusion_steps'):

@@ -1,0 +1,104 @@
+"""Acceptance, length, exact likelihood and rule divergence of grammar samples by sampler, grid, clamping and steps.
+
+    python nbs/runs/steps/steps.py RUN OUT
+
+RUN is a run folder of the restaurant language. OUT/cells gets a record for each cell; one that is there is not done
+again, and a record half written is never there. OUT gets the tables."""
+import json, math, sys, time
+from collections import Counter, defaultdict
+from pathlib import Path
+import numpy as np, pandas as pd, torch
+from diffusion_anchor.basics import environment, interval, read_json, write_json
+from diffusion_anchor.decisions import decided_times, decisions
+from diffusion_anchor.grammar import RestaurantGrammar
+from diffusion_anchor.sample import SampleConfig, generate
+from diffusion_anchor.train import Run
+
+SAMPLERS = {'ddpm': dict(sampler='ddpm'), 'ddim': dict(sampler='ddim', eta=0.), 'dpm2m': dict(sampler='dpm2m', eta=0.),
+            'dpm2m-sde': dict(sampler='dpm2m', eta=1.)}
+
+def rules_of(grammar, words):
+    "Which rules the one derivation of a sentence uses."
+    used, stack = Counter(), [grammar.derivations(words)[0][1]]
+    while stack:
+        symbol, children = stack.pop()
+        if symbol not in grammar.word: used[symbol, tuple(kid[0] for kid in children)] += 1
+        stack += children
+    return used
+
+def rule_divergence(grammar, sentences):
+    "Σ over left sides of use × KL(use ‖ probability), nats a sentence."
+    counts = sum((rules_of(grammar, words) for words in sentences), Counter())
+    prob, total = {(s, rhs): math.exp(lp) for s, rules in grammar.rules.items() for lp, rhs in rules}, defaultdict(int)
+    for (symbol, _), k in counts.items(): total[symbol] += k
+    return sum(k * math.log(k / total[rule[0]] / prob[rule]) for rule, k in counts.items()) / max(len(sentences), 1)
+
+def measure(grammar, sentences):
+    "The row of a cell. exact_ppl is the exponential of the mean NLL a word, as in the study."
+    log_prob = np.array([grammar.log_prob(words) for words in sentences])
+    length, right = np.array([len(words) for words in sentences]), np.isfinite(log_prob)
+    nats = -log_prob[right]
+    low, high = interval(right.astype(float))
+    return dict(n=len(sentences), accepted=right.mean(), accepted_low=low, accepted_high=high, words=length.mean(),
+                words_accepted=length[right].mean(), exact_nll=nats.mean(), exact_nll_word=(nats / length[right]).mean(),
+                exact_ppl=math.exp((nats / length[right]).mean()), unique=len({*map(tuple, sentences)})/len(sentences),
+                rule_divergence=rule_divergence(grammar, [s for s, ok in zip(sentences, right) if ok]))
+
+def cell(model, cell, curves):
+    "The record of one cell: its options, the time it took, the texts."
+    grid = cell['grid']
+    times = decided_times(curves[grid], cell['steps'], model.schedule.steps) if grid in curves else grid
+    config = SampleConfig.of(SAMPLERS[cell['sampler']], steps=cell['steps'], clamp=cell['clamp'], grid=times)
+    began, cpu = time.perf_counter(), time.process_time()
+    texts = generate(model, cell['n'], config=config, offset=cell['first']).texts
+    return cell | dict(seconds=time.perf_counter() - began, cpu_seconds=time.process_time() - cpu, texts=texts)
+
+def plan():
+    "Every cell, the cheap ones first; 1,000 sentences for the claims."
+    cells = lambda steps, samplers, grids, firsts=(0,): [
+        dict(sampler=sampler, grid=grid, clamp=clamp, steps=steps, n=250, first=first)
+        for first in firsts for grid in grids for sampler in samplers for clamp in (True, False)]
+    for steps in (16, 4, 8, 32):
+        yield from cells(steps, SAMPLERS, ('even', 'decided'))
+        yield from cells(steps, ('ddpm',), ('uncertain',))
+    yield from cells(64, ('ddpm', 'dpm2m-sde'), ('even', 'decided'))
+    yield from cells(16, ('ddpm', 'dpm2m-sde'), ('decided',), (250, 500, 750))
+    yield from cells(64, ('ddpm',), ('even',), (250, 500, 750))
+    yield from cells(32, ('ddpm', 'dpm2m-sde'), ('decided',), (250, 500, 750))
+    yield from cells(128, ('ddpm', 'dpm2m-sde'), ('even', 'decided'))
+    yield from cells(256, ('ddpm',), ('even', 'decided'))
+    yield from cells(2000, ('ddpm',), ('even',), (0, 250, 500, 750))
+
+def table(out, grammar):
+    "A row for all cells that differ in `first` alone, and one for the first of them alone where there are more."
+    cells = pd.DataFrame([read_json(path) for path in sorted((out/'cells').glob('*.json'))])
+    keys, rows = ['sampler', 'grid', 'clamp', 'steps'], []
+    for key, group in cells.groupby(keys):
+        for part in [group] if len(group) == 1 else [group[group['first'] == 0], group]:
+            sentences = [text.split() for texts in part.texts for text in texts]
+            rows.append(dict(zip(keys, key)) | measure(grammar, sentences) | dict(
+                seconds_per_sentence=part.seconds.sum()/len(sentences), cpu_seconds_per_sentence=part.cpu_seconds.sum()/len(sentences)))
+    pd.DataFrame(rows).sort_values(['n', *keys]).to_csv(out/'cells.csv', index=False, float_format='%.5g')
+
+def main(run, out, only_table=''):
+    torch.set_num_threads(1)
+    run, grammar, out = Run.load(run), RestaurantGrammar(0), Path(out)
+    curve = decisions(run.model, grammar.corpus().ids('valid', run.model.config.seq_len)[:256])
+    curves = dict(decided=curve.mse.tolist(), uncertain=curve.nats.tolist())
+    (out/'cells').mkdir(parents=True, exist_ok=True)
+    curve.to_csv(out/'curve.csv', float_format='%.5g')
+    for options in [] if only_table else plan():
+        path = out/'cells'/('-'.join(map(str, options.values())) + '.json')
+        if path.exists(): continue
+        write_json(path, cell(run.model, options, curves))
+        row = read_json(path)
+        found = measure(grammar, [text.split() for text in row['texts']])
+        print(path.stem, {k: round(float(found[k]), 3) for k in ('accepted', 'words', 'exact_nll', 'rule_divergence')},
+              round(row['seconds'], 1), flush=True)
+    table(out, grammar)
+    write_json(out/'about.json', dict(
+        command='python nbs/runs/steps/steps.py RUN nbs/runs/steps', seed=0, environment=environment(),
+        model=run.config.key() if hasattr(run.config, 'key') else vars(run.config),
+        language=dict(nats=grammar.entropy(), words=grammar.mean_length())))
+
+if __name__ == '__main__': main(*sys.argv[1:])
