@@ -152,9 +152,9 @@ def of(cls:SampleConfig,
     **changes,                           # fields to change
 ) -> SampleConfig:
     "A config with changes."
-    given = vars(config) if isinstance(config, cls) else dict(sampler=config) if isinstance(config, str) else config or {}
-    if not isinstance(given, dict):
-        raise ValueError(f"SampleConfig: {config!r}, expected a config, a dict of its fields or a sampler's name")
+    if isinstance(config, str): config = dict(sampler=config)
+    given = vars(config) if isinstance(config, cls) else {} if config is None else config
+    if not isinstance(given, dict): raise ValueError(f"SampleConfig: {config!r}, expected a config, a dict or a name")
     known = [f.name for f in fields(cls)]
     if unknown := sorted({*given, *changes} - set(known)):
         raise ValueError(f"SampleConfig: unknown fields {unknown}, expected some of {known}")
@@ -172,7 +172,7 @@ def clamps_at(self:SampleConfig,
     t:int, # timestep
 ) -> bool:
     "Is x̂₀ replaced by its nearest embedding here?"
-    return bool(self.clamp) if isinstance(self.clamp, (bool, np.bool_)) else t < self.clamp
+    return self.clamp if isinstance(self.clamp, bool) else t < self.clamp
 
 # %% ../nbs/05_sample.ipynb #ec21673b
 @dataclass
@@ -194,7 +194,8 @@ class Samples:
         return [' '.join(words) for words in self.words]
 
 # %% ../nbs/05_sample.ipynb #eb116d7c
-def _noise(model, seed, rows): # what draws a step's noise [B, T, d]: row i must not depend on what else is in the batch
+def _noise(model, seed, rows):
+    "What draws a step's noise [B, T, d]. Row i must not depend on what else is in the batch."
     seeds = [np.random.SeedSequence([seed, i]).generate_state(1, np.uint64)[0] for i in rows]
     streams = [torch.Generator().manual_seed(int(s >> 1)) for s in seeds]
     shape = model.config.seq_len, model.config.emb_dim
@@ -227,9 +228,6 @@ def _chain(model, schedule, config, rows, given, guides, trace, tick):
     return put_ids_back(model.logits(x).argmax(-1)).cpu(), guess.cpu(), seen
 
 # %% ../nbs/05_sample.ipynb #2804f583
-def _at_least(name, value, least):
-    if not _whole(value, least): raise ValueError(f"generate: {name}={value!r}, expected at least {least}")
-
 def _rows_of_known(model, n, known): # [n, T], -1 where free
     if known is None: return None
     known, T, V = torch.as_tensor(known), model.config.seq_len, model.config.vocab_size
@@ -253,7 +251,7 @@ def generate(
     config:SampleConfig|dict|str=None, # all options, some of them, or a sampler's name; None is the defaults
     *,
     known:torch.Tensor=None,  # words that are given, [T] or [n, T], -1 where free
-    guide:Callable|list=None, # guide(x_prev, mean, sigma, t, t_prev, model) -> x_prev, or several; t as in the model
+    guide:Callable|list=None, # (x_prev, mean, sigma, t, t_prev, model) -> x_prev, or several; t as in the model
     trace:bool=False,         # keep every step's prediction
     schedule:NoiseSchedule=None, # another schedule than the model's
     progress:bool=False,      # show a bar
@@ -261,7 +259,8 @@ def generate(
     **changes,                # other fields of `SampleConfig`
 ) -> Samples:
     "Write `n` sentences; a pure function of its arguments."
-    _at_least('n', n, 1); _at_least('offset', offset, 0)
+    for name, value, least in (('n', n, 1), ('offset', offset, 0)):
+        if not _whole(value, least): raise ValueError(f"generate: {name}={value!r}, expected at least {least}")
     config = SampleConfig.of(config, **changes | ({} if steps is None else dict(steps=steps)))
     schedule, known, size = schedule or model.schedule, _rows_of_known(model, n, known), config.batch_size or 256
     total = n * len(config.timesteps(schedule, model))

@@ -1,10 +1,10 @@
 """Acceptance, length, exact likelihood and rule divergence of grammar samples by sampler, grid, clamping and steps.
 
-    python nbs/runs/steps/steps.py RUN OUT
+    python nbs/runs/steps/steps.py RUN OUT [STEPS]
 
 RUN is a run folder of the restaurant language. OUT/cells gets a record for each cell; one that is there is not done
-again, and a record half written is never there. OUT gets the tables."""
-import json, math, sys, time
+again, and a record half written is never there. OUT gets the tables. STEPS (16,32) leaves out other cells."""
+import math, sys, time
 from collections import Counter, defaultdict
 from pathlib import Path
 import numpy as np, pandas as pd, torch
@@ -34,15 +34,16 @@ def rule_divergence(grammar, sentences):
     return sum(k * math.log(k / total[rule[0]] / prob[rule]) for rule, k in counts.items()) / max(len(sentences), 1)
 
 def measure(grammar, sentences):
-    "The row of a cell. exact_ppl is the exponential of the mean NLL a word, as in the study."
-    log_prob = np.array([grammar.log_prob(words) for words in sentences])
-    length, right = np.array([len(words) for words in sentences]), np.isfinite(log_prob)
-    nats = -log_prob[right]
-    low, high = interval(right.astype(float))
-    return dict(n=len(sentences), accepted=right.mean(), accepted_low=low, accepted_high=high, words=length.mean(),
-                words_accepted=length[right].mean(), exact_nll=nats.mean(), exact_nll_word=(nats / length[right]).mean(),
-                exact_ppl=math.exp((nats / length[right]).mean()), unique=len({*map(tuple, sentences)})/len(sentences),
-                rule_divergence=rule_divergence(grammar, [s for s, ok in zip(sentences, right) if ok]))
+    "The numbers of a cell; exact_ppl as in the study: exp of all nats of the accepted by all their words."
+    log_prob, length = np.array([[grammar.log_prob(words), len(words)] for words in sentences]).T
+    right = np.isfinite(log_prob)
+    row = dict(n=len(sentences), accepted=right.mean(), words=length.mean())
+    row |= dict(zip(('accepted_low', 'accepted_high'), interval(right.astype(float))))
+    if not right.any(): return row
+    nats, words = -log_prob[right], length[right]
+    return row | dict(words_accepted=words.mean(), exact_nll=nats.mean(), exact_nll_word=nats.sum()/words.sum(),
+                      exact_ppl=math.exp(nats.sum()/words.sum()), unique=len({*map(tuple, sentences)})/len(sentences),
+                      rule_divergence=rule_divergence(grammar, [s for s, ok in zip(sentences, right) if ok]))
 
 def cell(model, cell, curves):
     "The record of one cell: its options, the time it took, the texts."
@@ -76,29 +77,30 @@ def table(out, grammar):
     for key, group in cells.groupby(keys):
         for part in [group] if len(group) == 1 else [group[group['first'] == 0], group]:
             sentences = [text.split() for texts in part.texts for text in texts]
-            rows.append(dict(zip(keys, key)) | measure(grammar, sentences) | dict(
-                seconds_per_sentence=part.seconds.sum()/len(sentences), cpu_seconds_per_sentence=part.cpu_seconds.sum()/len(sentences)))
+            rows.append(dict(zip(keys, key)) | measure(grammar, sentences) |
+                        {f'{k}_a_sentence': part[k].sum()/len(sentences) for k in ('seconds', 'cpu_seconds')})
     pd.DataFrame(rows).sort_values(['n', *keys]).to_csv(out/'cells.csv', index=False, float_format='%.5g')
 
-def main(run, out, only_table=''):
+def main(run, out, steps=''):
     torch.set_num_threads(1)
     run, grammar, out = Run.load(run), RestaurantGrammar(0), Path(out)
     curve = decisions(run.model, grammar.corpus().ids('valid', run.model.config.seq_len)[:256])
     curves = dict(decided=curve.mse.tolist(), uncertain=curve.nats.tolist())
     (out/'cells').mkdir(parents=True, exist_ok=True)
     curve.to_csv(out/'curve.csv', float_format='%.5g')
-    for options in [] if only_table else plan():
+    for options in plan():
+        if steps and str(options['steps']) not in steps.split(','): continue
         path = out/'cells'/('-'.join(map(str, options.values())) + '.json')
         if path.exists(): continue
         write_json(path, cell(run.model, options, curves))
         row = read_json(path)
         found = measure(grammar, [text.split() for text in row['texts']])
-        print(path.stem, {k: round(float(found[k]), 3) for k in ('accepted', 'words', 'exact_nll', 'rule_divergence')},
-              round(row['seconds'], 1), flush=True)
+        shown = ('accepted', 'words', 'exact_nll', 'rule_divergence')
+        print(path.stem, *(f'{k} {found.get(k, math.nan):.3f}' for k in shown), f"{row['seconds']:.1f} s", flush=True)
     table(out, grammar)
     write_json(out/'about.json', dict(
-        command='python nbs/runs/steps/steps.py RUN nbs/runs/steps', seed=0, environment=environment(),
-        model=run.config.key() if hasattr(run.config, 'key') else vars(run.config),
+        command='python nbs/runs/steps/steps.py RUN OUT', seed=0, environment=environment(),
+        training=read_json(run.dir/'config.json')['train'],
         language=dict(nats=grammar.entropy(), words=grammar.mean_length())))
 
 if __name__ == '__main__': main(*sys.argv[1:])
