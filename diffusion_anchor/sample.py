@@ -93,7 +93,7 @@ GRIDS = dict(even=lambda schedule, n, model: schedule.spaced(n), decided=_decide
 # %% ../nbs/05_sample.ipynb #9385af0a
 @dataclass(frozen=True)
 class SampleConfig:
-    "How to walk from noise to words; one object that is passed on whole. `dataclasses.asdict` makes a plain dict of it."
+    "How to walk from noise to words; one object that is passed on whole. `asdict` makes a plain dict of it."
     steps:int=32          # timesteps visited, 1..T; a grid of given timesteps has its own number
     sampler:str='ddpm'    # one of `SAMPLERS`
     eta:float=1.          # share of fresh noise in 'ddim' and 'dpm2m'

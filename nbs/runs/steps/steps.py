@@ -45,11 +45,11 @@ def measure(grammar, sentences):
                       exact_ppl=math.exp(nats.sum()/words.sum()), unique=len({*map(tuple, sentences)})/len(sentences),
                       rule_divergence=rule_divergence(grammar, [s for s, ok in zip(sentences, right) if ok]))
 
-def cell(model, cell, curves):
+def cell(model, cell, grids):
     "The record of one cell: its options, the time it took, the texts."
-    grid = cell['grid']
-    times = decided_times(curves[grid], cell['steps'], model.schedule.steps) if grid in curves else grid
-    config = SampleConfig.of(SAMPLERS[cell['sampler']], steps=cell['steps'], clamp=cell['clamp'], grid=times)
+    steps, how = cell['steps'], grids.get(cell['grid'])
+    times = decided_times(how[0], steps, model.schedule.steps, how[1]) if how else cell['grid']
+    config = SampleConfig.of(SAMPLERS[cell['sampler']], steps=steps, clamp=cell['clamp'], grid=times)
     began, cpu = time.perf_counter(), time.process_time()
     texts = generate(model, cell['n'], config=config, offset=cell['first']).texts
     return cell | dict(seconds=time.perf_counter() - began, cpu_seconds=time.process_time() - cpu, texts=texts)
@@ -67,6 +67,7 @@ def plan():
     yield from cells(16, ('ddpm',), ('uncertain',))
     for steps in (8, 4): yield from cells(steps, best)
     yield from cells(64, ('ddpm',), ('even',), (True,))
+    yield from cells(16, ('ddpm',), ('half',), firsts=(0, 250))
     for first in (250, 500, 750):
         yield from cells(16, ('ddpm',), clamps=(True,), firsts=(first,))
         yield from cells(16, ('dpm2m-sde',), ('decided',), (True,), (first,))
@@ -92,14 +93,14 @@ def main(run, out, steps=''):
     torch.set_num_threads(1)
     run, grammar, out = Run.load(run), RestaurantGrammar(0), Path(out)
     curve = decisions(run.model, grammar.corpus().ids('valid', run.model.config.seq_len)[:256])
-    curves = dict(decided=curve.mse.tolist(), uncertain=curve.nats.tolist())
+    grids = dict(decided=(curve.mse, 0.7), half=(curve.mse, 0.35), uncertain=(curve.nats, 0.7)) # error, mix
     (out/'cells').mkdir(parents=True, exist_ok=True)
     curve.to_csv(out/'curve.csv', float_format='%.5g')
     for options in plan():
         if steps and str(options['steps']) not in steps.split(','): continue
         path = out/'cells'/('-'.join(map(str, options.values())) + '.json')
         if path.exists(): continue
-        write_json(path, cell(run.model, options, curves))
+        write_json(path, cell(run.model, options, grids))
         row = read_json(path)
         found = measure(grammar, [text.split() for text in row['texts']])
         shown = ('accepted', 'words', 'exact_nll', 'rule_divergence')
