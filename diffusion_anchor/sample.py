@@ -90,6 +90,17 @@ def _decided(schedule, n, model):
 
 GRIDS = dict(even=lambda schedule, n, model: schedule.spaced(n), decided=_decided)  # (schedule, n, model) -> timesteps
 
+# %% ../nbs/05_sample.ipynb #30147e0e
+def _whole(value, least): # is it a whole number of at least `least`?
+    return isinstance(value, Integral) and not isinstance(value, bool) and value >= least
+
+_FITS = dict( # field -> (does a value fit?, what is expected)
+    steps=(lambda v: _whole(v, 1), 'a whole number of at least 1'),
+    seed=(lambda v: _whole(v, 0), 'a whole number of at least 0'),
+    clamp=(lambda v: isinstance(v, bool) or _whole(v, 0), 'True, False or a timestep of at least 0'),
+    batch_size=(lambda v: v is None or _whole(v, 1), 'None or at least 1'),
+    eta=(lambda v: isinstance(v, Real) and 0 <= v < math.inf, 'a number of at least 0'))
+
 # %% ../nbs/05_sample.ipynb #9385af0a
 @dataclass(frozen=True)
 class SampleConfig:
@@ -113,16 +124,6 @@ class SampleConfig:
         for name, (fits, expected) in _FITS.items():
             if not fits(value := getattr(self, name)):
                 raise ValueError(f"SampleConfig: {name}={value!r}, expected {expected}")
-
-def _whole(value, least): # is it a whole number of at least `least`?
-    return isinstance(value, Integral) and not isinstance(value, bool) and value >= least
-
-_FITS = dict( # field -> (does a value fit?, what is expected)
-    steps=(lambda v: _whole(v, 1), 'a whole number of at least 1'),
-    seed=(lambda v: _whole(v, 0), 'a whole number of at least 0'),
-    clamp=(lambda v: isinstance(v, bool) or _whole(v, 0), 'True, False or a timestep of at least 0'),
-    batch_size=(lambda v: v is None or _whole(v, 1), 'None or at least 1'),
-    eta=(lambda v: isinstance(v, Real) and 0 <= v < math.inf, 'a number of at least 0'))
 
 # %% ../nbs/05_sample.ipynb #c566b7a0
 @patch
@@ -360,12 +361,13 @@ def anchor_sample(
     run:str,             # a run folder, a model directory, or a Hub id
     n:int=10,            # sentences
     steps:int=32,        # timesteps visited
-    sampler:str='ddpm',  # ddpm or ddim
+    sampler:str='ddpm',  # ddpm, ddim or dpm2m
+    grid:str='even',     # even or decided
     no_clamp:bool=False, # leave x̂₀ where the network puts it
     seed:int=0,          # of all noise
     out:str=None,        # also write the texts to this file, one a line
 ):
     "Print sentences from a trained model."
-    try: texts = _sample_texts(run, n, SampleConfig(steps, sampler, clamp=not no_clamp, seed=seed), out)
+    try: texts = _sample_texts(run, n, SampleConfig(steps, sampler, clamp=not no_clamp, grid=grid, seed=seed), out)
     except (ValueError, OSError) as error: raise SystemExit(f'anchor_sample: {error}') from None
     print('\n'.join(texts))
