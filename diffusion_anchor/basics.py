@@ -48,7 +48,8 @@ def told_if_full(
         if not full: raise
         home = next(p for p in Path(what).absolute().parents if p.exists())
         free = shutil.disk_usage(home).free
-        raise OSError(errno.ENOSPC, f"no room to write {what}: {free/1e6:.1f} MB are free; what was there before is kept") from None
+        raise OSError(errno.ENOSPC, f"no room to write {what}: {free/1e6:.1f} MB are free; "
+                                    'what was there before is kept') from None
 
 # %% ../nbs/00_basics.ipynb #82b64ebf
 @contextmanager

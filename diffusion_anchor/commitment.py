@@ -11,12 +11,14 @@ __all__ = ['gaps', 'point_commitment', 'predict_noised', 'commitment', 'plot_com
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from itertools import zip_longest
 import matplotlib.pyplot as plt
 import numpy as np, pandas as pd, torch
 from fastcore.basics import listify
 from ipywidgets import IntSlider, interactive
 from IPython.display import HTML, display
-from scipy.stats import bootstrap, spearmanr
+from scipy.stats import spearmanr
+from .basics import interval
 from .data import PAD, SPECIALS
 from .model import DiffusionLM, NoiseSchedule
 from .sample import SampleConfig, Samples, generate, until_end
@@ -26,7 +28,7 @@ def gaps(
     model:DiffusionLM, # whose embeddings
 ) -> torch.Tensor:     # [V], in the units of the embedding
     "Distance from each word's embedding to its nearest neighbour."
-    table = model.word_embedding.weight.detach()
+    table = model.table.detach()
     apart = torch.cdist(table, table, compute_mode='donot_use_mm_for_euclid_dist')
     return apart.fill_diagonal_(torch.inf).min(1).values
 
@@ -36,21 +38,18 @@ def point_commitment(
     model:DiffusionLM, # for its embeddings and rounding
     x:torch.Tensor,    # points [B, T, d], usually x̂₀
 ) -> dict:             # name -> [B, T]
-    """Per position: nearest word, distance to it, relative distance ρ, entropy of p(w|x) in nats, and whether nearest
-    and argmax agree."""
+    """Per position: nearest word, distance to it, relative distance ρ, whether that is below 1, entropy of p(w|x) in
+    nats, and whether nearest and argmax agree."""
     words, distance = model.nearest(x)
-    logits = model.logits(x)
+    relative, logits = distance / (gaps(model)[words] / 2), model.logits(x)
     log_p = logits.log_softmax(-1)
-    return dict(words=words, distance=distance, relative=distance / (gaps(model)[words] / 2),
-                entropy=-(log_p.exp() * log_p).sum(-1), agree=logits.argmax(-1) == words)
+    return dict(words=words, distance=distance, relative=relative, committed=relative < 1,
+                entropy=-(log_p.exp() * log_p).sum(-1), nearest_is_argmax=logits.argmax(-1) == words)
 
 # %% ../nbs/06_commitment.ipynb #d02869d3
 def _timestep(where, schedule, t): # t, if the schedule has it
     if not 0 <= t < schedule.steps: raise ValueError(f"{where}: timestep {t}, expected 0..{schedule.steps - 1}")
     return int(t)
-
-def _sigma0(schedule): # standard deviation of x₀ around EMB(w)
-    return (1 - schedule.alpha_bar[0].item())**0.5
 
 # %% ../nbs/06_commitment.ipynb #d31be318
 @torch.no_grad()
@@ -63,18 +62,27 @@ def predict_noised(
     "What the network sees in sentences under the noise of `t`; a self-conditioned one looks twice."
     clean = model.embed(ids.to(model.device))
     draw = lambda: torch.randn(clean.shape, generator=rng).to(clean)
-    x_t = model.schedule.q_sample(clean + _sigma0(model.schedule)*draw(), t, draw())
-    return model(x_t, t, model(x_t, t) if model.config.self_condition else None)
+    x_t = model.schedule.q_sample(clean + model.schedule.sigma0*draw(), t, draw())
+    return model(x_t, t, model.first_guess(x_t, t))
 
 # %% ../nbs/06_commitment.ipynb #f885e04f
+# in the order of the columns
+_LABELS = dict(distance='distance to the nearest word', relative='relative distance ρ',
+               committed='share inside the ball of a word', right='share of right words',
+               committed_right='share committed and right', entropy='entropy of p(w|x̂₀), nats',
+               nearest_is_argmax='share where nearest is argmax', as_in_the_end='share that stay')
+
+def _means(seen, kept, **row): # a row of a table: the measures there are, averaged over the positions `kept`
+    return row | {name: seen[name][kept].double().mean().item() for name in _LABELS if name in seen}
+
+# %% ../nbs/06_commitment.ipynb #c061ef76
 def _commitment_at(model, ids, t, rng, batch_size): # the two rows of `commitment` at one t
     parts = [point_commitment(model, predict_noised(model, batch, t, rng)) for batch in ids.split(batch_size)]
     seen = {k: torch.cat([part[k] for part in parts]).cpu() for k in parts[0]}
-    right, inside = seen['words'] == ids, seen['relative'] < 1
-    measures = dict(distance=seen['distance'], relative=seen['relative'], committed=inside, right=right,
-                    committed_right=inside & right, entropy=seen['entropy'], nearest_is_argmax=seen['agree'])
-    mean = lambda kept: {name: v[kept].double().mean().item() for name, v in measures.items()}
-    return [dict(t=t, positions='words') | mean(ids != PAD), dict(t=t, positions='all') | mean(torch.ones_like(right))]
+    right = seen['words'] == ids
+    seen |= dict(right=right, committed_right=seen['committed'] & right)
+    kept = dict(words=ids != PAD, all=torch.ones_like(right))
+    return [_means(seen, where, t=t, positions=name) for name, where in kept.items()]
 
 # %% ../nbs/06_commitment.ipynb #914b7063
 def commitment(
@@ -91,10 +99,6 @@ def commitment(
     return pd.DataFrame([row for t in timesteps for row in _commitment_at(model, ids.cpu(), t, rng, batch_size)])
 
 # %% ../nbs/06_commitment.ipynb #10e4f24c
-_LABELS = dict(relative='relative distance ρ', distance='distance to the nearest word', right='share of right words',
-               committed='share inside the ball of a word', committed_right='share committed and right',
-               entropy='entropy of p(w|x̂₀), nats')
-
 def plot_commitment(
     tables:dict,             # name -> table of `commitment`
     what:str='relative',     # which column
@@ -120,14 +124,11 @@ def sampling_commitment(
 ) -> pd.DataFrame:     # a row for each step
     "Commitment of x̂₀ (before clamping) at each step of a sampling run, over the positions that end as words."
     _need_trace('sampling_commitment', samples)
-    kept, rows = samples.ids != PAD, []
+    rows = []
     for step in samples.trace:
         seen = {k: v.cpu() for k, v in point_commitment(model, step['x0_hat'].to(model.device)).items()}
-        measures = dict(distance=seen['distance'], relative=seen['relative'], committed=seen['relative'] < 1,
-                        entropy=seen['entropy'], nearest_is_argmax=seen['agree'],
-                        as_in_the_end=seen['words'] == samples.ids)
-        means = {name: v[kept].double().mean().item() for name, v in measures.items()}
-        rows.append(dict(t=step['t'], positions='words') | means)
+        seen['as_in_the_end'] = seen['words'] == samples.ids
+        rows.append(_means(seen, samples.ids != PAD, t=step['t'], positions='words'))
     return pd.DataFrame(rows)
 
 # %% ../nbs/06_commitment.ipynb #16df3b3f
@@ -183,12 +184,8 @@ def changed(
     b:Samples, # the same rows, made otherwise
 ) -> np.ndarray: # [n, 2]: positions that differ, positions that hold a word in either
     "Count differing tokens row by row, PAD apart."
-    out = []
-    for x, y in zip(a.ids.tolist(), b.ids.tolist()):
-        x, y = until_end(x), until_end(y)
-        longest = max(len(x), len(y))
-        out.append((sum(u != v for u, v in zip(x, y)) + longest - min(len(x), len(y)), longest))
-    return np.array(out)
+    pairs = [[*zip_longest(until_end(x), until_end(y))] for x, y in zip(a.ids.tolist(), b.ids.tolist())]
+    return np.array([(sum(u != v for u, v in row), len(row)) for row in pairs])
 
 # %% ../nbs/06_commitment.ipynb #e8f39cf3
 @dataclass
@@ -211,10 +208,8 @@ def _compare(base, other): # a row of the audit: shares of tokens and sentences 
     counts = changed(base, other)
     tokens = lambda wrong, of, axis=-1: wrong.sum(axis) / np.maximum(of.sum(axis), 1)
     row = dict(tokens_changed=tokens(*counts.T), sentences_changed=(counts[:, 0] > 0).mean())
-    if len(counts) == 1: return row                # one sentence has no interval
-    ci = bootstrap(tuple(counts.T), tokens, paired=True, vectorized=True, n_resamples=999, method='percentile',
-                   rng=0).confidence_interval
-    return row | dict(tokens_low=ci.low, tokens_high=ci.high)
+    low, high = interval(*counts.T, statistic=tokens, resamples=999, vectorized=True)
+    return row | dict(tokens_low=low, tokens_high=high)
 
 # %% ../nbs/06_commitment.ipynb #713687cc
 def clamp_audit(
@@ -277,9 +272,9 @@ def embedding_health(
 ) -> dict:             # name -> number
     """The state of the embedding table, with an alarm for collapse. Frequencies are read off the vocabulary's order
     (most frequent first)."""
-    table, gap = model.word_embedding.weight.detach().cpu(), gaps(model).cpu()
+    table, gap = model.table.detach().cpu(), gaps(model).cpu()
     norm, rng = table.norm(dim=1), torch.Generator().manual_seed(0)
-    x0 = table[None] + _sigma0(model.schedule) * torch.randn(draws, *table.shape, generator=rng)
+    x0 = table[None] + model.schedule.sigma0 * torch.randn(draws, *table.shape, generator=rng)
     out = dict(norm=norm.mean().item(), gap_median=gap.median().item(), gap_min=gap.min().item(),
                gap_over_norm=(gap.median() / norm.mean()).item(), effective_rank=_effective_rank(table),
                norm_by_rank=float(spearmanr(np.arange(len(norm)), norm).statistic), # > 0: rare words are longer
@@ -296,7 +291,7 @@ def plot_health(
     fig, (left, right) = plt.subplots(1, 2, figsize=(8, 3), layout='constrained')
     for name, model in models.items():
         left.hist(gaps(model).cpu().numpy(), bins=30, histtype='step', label=name)
-        right.plot(model.word_embedding.weight.detach().cpu().norm(dim=1), '.', ms=4, label=name)
+        right.plot(model.table.detach().cpu().norm(dim=1), '.', ms=4, label=name)
     left.set(xlabel='gap to the nearest other word', ylabel='words'); left.legend(fontsize='small')
     right.set(xlabel='word, most frequent first', ylabel='norm of the embedding', ylim=(0, None))
     return fig

@@ -8,30 +8,61 @@ __all__ = ['TARGETS', 'CARDS', 'CUDA_OVERHEAD', 'noise_floor', 'mse_floor', 'flo
 
 # %% ../nbs/04b_convergence.ipynb #1c69be1f
 import itertools, math
-from contextlib import ExitStack
+from collections.abc import Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import astuple, replace
-from functools import lru_cache
-from unittest.mock import patch
+from functools import lru_cache, partial
+from numbers import Real
+from unittest import mock
 import numpy as np, pandas as pd, torch, torch.nn.functional as F
+from fastcore.basics import patch
 from torch.autograd.graph import saved_tensors_hooks
 from torch.profiler import ProfilerActivity, profile
 from tqdm.auto import tqdm
+from .basics import one_of
 from .data import Corpus, Example, Vocab
 from .losses import diffusion_loss
 from .model import DiffusionLM, DiffusionLMConfig
 from .train import Run, TrainConfig, fit, pick_precision
 
 # %% ../nbs/04b_convergence.ipynb #0c89e5d2
-TARGETS = {'loss': 0.3, 'mse': 0.5} | {f'loss_q{q}': 0.5 for q in range(4)} | {f'mse_q{q}': 0.1 for q in range(4)} # the report's table 1
+# the report's table 1
+TARGETS = {'loss': 0.3, 'mse': 0.5} | {f'loss_q{q}': 0.5 for q in range(4)} | {f'mse_q{q}': 0.1 for q in range(4)}
 
 # %% ../nbs/04b_convergence.ipynb #66d35345
-def noise_floor(model, ids) -> float:
+def _whole(where, least=1, **values):
+    "Refuse what is not a whole number of at least `least`."
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+            raise ValueError(f"{where}: {name}={value!r:.60}, expected a whole number of at least {least}")
+
+# %% ../nbs/04b_convergence.ipynb #25b8290c
+def _of(kind, where, **values):
+    "Refuse what is not of a kind."
+    for name, value in values.items():
+        if not isinstance(value, kind): raise ValueError(f"{where}: {name}={value!r:.60}, expected a {kind.__name__}")
+
+def _sentences(name, model, ids):
+    "Refuse what are not sentences of the model."
+    _of(DiffusionLM, name, model=model)
+    V = model.config.vocab_size
+    whole = isinstance(ids, torch.Tensor) and ids.dim() == 2 and ids.numel() and ids.dtype == torch.long
+    if not whole or ids.min() < 0 or ids.max() >= V:
+        raise ValueError(f"{name}: ids={str(ids)!r:.40}, expected sentences [N, T], ids of 0 to {V - 1}")
+
+# %% ../nbs/04b_convergence.ipynb #9ad6fd04
+def noise_floor(
+    model:DiffusionLM, # for its embeddings and schedule
+    ids:torch.Tensor,  # sentences [N, T]
+) -> float:
     "The mse that no model can beat where nothing but noise is left: variance of the embeddings by position, plus σ₀²."
+    _sentences('noise_floor', model, ids)
     return model.embed(ids).detach().var(0, correction=0).mean().item() + 1 - model.schedule.alpha_bar[0].item()
 
 # %% ../nbs/04b_convergence.ipynb #84037a25
-def _draws(flat, log_p, rows, alpha_bar, sigma0_sq, clean, rng):
-    "Noise the sentences `rows` [n, T·d] and guess them back from the posterior over `flat` [N, T·d]: posterior variance and squared error, [n] each."
+def _draws(flat, log_p, alpha_bar, sigma0_sq, clean, rng, rows):
+    """Noise the sentences `rows` [n, T·d] and guess them back from the posterior over `flat` [N, T·d]:
+    posterior variance and squared error, [n] each."""
     v = alpha_bar*sigma0_sq + 1 - alpha_bar
     x, square = alpha_bar**0.5 * rows + v**0.5 * torch.randn(rows.shape, generator=rng), flat.pow(2).sum(1)
     p = (log_p + (alpha_bar**0.5 * x @ flat.T - alpha_bar/2 * square) / v).softmax(-1)
@@ -40,41 +71,64 @@ def _draws(flat, log_p, rows, alpha_bar, sigma0_sq, clean, rng):
     doubt = ((p @ square) - mean.pow(2).sum(1)).clamp_min(0) / rows.shape[1]
     return gain**2 * doubt + noise, gain**2 * (mean - rows).pow(2).mean(1) + noise
 
+# %% ../nbs/04b_convergence.ipynb #a9659fb0
+def _language(ids, log_p, support, rng):
+    "Sentences and their log-probabilities: a whole language, or a random choice of a sample in its place."
+    if log_p is None:
+        if len(ids) > support: ids = ids[torch.randperm(len(ids), generator=rng)[:support]]
+        return ids, torch.full((len(ids),), -math.log(len(ids)))
+    if len(log_p) != len(ids):
+        raise ValueError(f"mse_floor: log_p has {len(log_p)} entries, expected one for each of {len(ids)} sentences")
+    if not math.isclose(total := log_p.double().exp().sum().item(), 1, abs_tol=1e-3):
+        raise ValueError(f"mse_floor: log_p sums to a probability of {total:.4g}, expected 1 (the whole language)")
+    return ids, log_p.float()
+
+# %% ../nbs/04b_convergence.ipynb #9eaba1a7
 @torch.no_grad()
 def mse_floor(
     model:DiffusionLM,           # for its embeddings and schedule; its network is not used
     ids:torch.Tensor,            # sentences [N, T]
-    log_p:torch.Tensor=None,     # their log-probabilities [N], if they are the whole language; None for a sample of a language
+    log_p:torch.Tensor=None,     # their log-probabilities [N], if they are the whole language; None for a sample
     held_out:torch.Tensor=None,  # other sentences [M, T] of it, for the upper bound
-    timesteps=None,              # where to look; None is the middles of 8 equal parts of each quarter
+    timesteps:Sequence=None,     # where to look; None is the middles of 8 equal parts of each quarter
     draws:int=32,                # x_t drawn at each
     support:int=4000,            # of a sample, no more than so many sentences (a random choice) are used
     scale:float=1.,              # multiplies the embeddings
     seed:int=0,                  # of that choice and of the noise
-) -> pd.DataFrame:               # a row each t: quarter, alpha_bar, floor and its standard error; upper and its own, with `held_out`
-    "The mse, averaged over T·d, that no model can beat at each t: exact with `log_p`, otherwise a lower bound (exact for these very sentences)."
-    rng, schedule, ids, rows = torch.Generator().manual_seed(seed), model.schedule, ids.cpu(), []
-    if log_p is None:
-        if len(ids) > support: ids = ids[torch.randperm(len(ids), generator=rng)[:support]]
-        log_p = torch.full((len(ids),), -math.log(len(ids)))
-    if len(log_p) != len(ids): raise ValueError(f"mse_floor: log_p has {len(log_p)} entries, expected one for each of {len(ids)} sentences")
-    if not math.isclose(total := log_p.double().exp().sum().item(), 1, abs_tol=1e-3):
-        raise ValueError(f"mse_floor: log_p sums to a probability of {total:.4g}, expected 1 (the whole language)")
+) -> pd.DataFrame: # a row each t: quarter, alpha_bar, floor and its standard error; upper and its own, with `held_out`
+    """The mse, averaged over T·d, that no model can beat at each t: exact with `log_p`, otherwise a lower bound
+    (exact for these very sentences)."""
+    _sentences('mse_floor', model, ids)
+    if held_out is not None: _sentences('mse_floor: held_out', model, held_out)
+    _of(Real, 'mse_floor', scale=scale)
+    _whole('mse_floor', 0, seed=seed)
+    _whole('mse_floor', draws=draws, support=support)
+    rng, T, alpha_bar = torch.Generator().manual_seed(seed), model.schedule.steps, model.schedule.alpha_bar.tolist()
+    timesteps = ((torch.arange(32) + 0.5) * T / 32).long().tolist() if timesteps is None else list(timesteps)
+    for t in timesteps: one_of('mse_floor: timesteps', t, range(T))
+    ids, log_p = _language(ids.cpu(), log_p, support, rng)
     table = scale * model.word_embedding.weight.detach().float().cpu()
-    flat, log_p, sigma0_sq = table[ids].flatten(1), log_p.float(), 1 - schedule.alpha_bar[0].item()
+    flat, rows = table[ids].flatten(1), []
     stat = lambda name, se, values: {name: values.mean().item(), se: values.std().item() / draws**0.5}
-    for t in ((torch.arange(32) + 0.5) * schedule.steps / 32).long().tolist() if timesteps is None else timesteps:
-        there = (alpha_bar := schedule.alpha_bar[t].item()), sigma0_sq, t == 0, rng
+    for t in timesteps:
+        guess = partial(_draws, flat, log_p, alpha_bar[t], 1 - alpha_bar[0], t == 0, rng)
+        row = dict(t=t, quarter=t*4 // T, alpha_bar=alpha_bar[t])
         chosen = flat[torch.multinomial(log_p.exp(), draws, replacement=True, generator=rng)]
-        row = dict(t=t, quarter=t*4 // schedule.steps, alpha_bar=alpha_bar) | stat('floor', 'se', _draws(flat, log_p, chosen, *there)[0])
+        row |= stat('floor', 'se', guess(chosen)[0])
         if held_out is not None:
             chosen = table[held_out.cpu()[torch.randint(len(held_out), (draws,), generator=rng)]].flatten(1)
-            row |= stat('upper', 'upper_se', _draws(flat, log_p, chosen, *there)[1])
+            row |= stat('upper', 'upper_se', guess(chosen)[1])
         rows.append(row)
     return pd.DataFrame(rows)
 
-def floor_by_quarter(floor, column='floor') -> dict:
-    "Means over t of a column of `mse_floor`, under the names of the history's columns: mse, mse_q0 … mse_q3."
+# %% ../nbs/04b_convergence.ipynb #89ef3750
+def floor_by_quarter(
+    floor:pd.DataFrame,  # of `mse_floor`
+    column:str='floor',  # of it, or 'upper'
+) -> dict:               # mse, mse_q0 … mse_q3
+    "Means over t, under the names of the history's columns."
+    _of(pd.DataFrame, 'floor_by_quarter', floor=floor)
+    one_of('floor_by_quarter: column', column, floor.columns)
     means = floor.groupby('quarter')[column].mean()
     return {'mse': means.mean()} | {f'mse_q{q}': v for q, v in means.items()}
 
@@ -84,43 +138,64 @@ def plot_mse(
     corpus:Corpus,     # what it was trained on
     ax=None,           # matplotlib axes
     support:int=4000,  # sentences of it for the bound
-):
+):                     # the axes
     "Figure 1 of the report: mse by quarter of t against steps, over the mse that no model can beat."
-    floors = floor_by_quarter(mse_floor(run.model, corpus.ids('train', run.model.config.seq_len, run.config.packing), support=support))
+    _of(Run, 'plot_mse', run=run)
+    _of(Corpus, 'plot_mse', corpus=corpus)
+    ids = corpus.ids('train', run.model.config.seq_len, run.config.packing)
+    floors = floor_by_quarter(mse_floor(run.model, ids, support=support))
     ax = run.plot('mse', ax)
     colours = {line.get_label().split()[0]: line.get_color() for line in ax.get_lines()}
     for q in range(4): ax.axhline(floors[f'mse_q{q}'], ls='--', lw=0.8, c=colours[f'q{q}'])
     return ax.set_title('mse by quarter of t (dots: validation; dashed: the floor)').axes
 
 # %% ../nbs/04b_convergence.ipynb #4e43f862
-def rounding_floor(model, ids, scale=1., draws=2000, seed=0):
-    "The least decoder_nll, in nats a position, that the tied rounding layer can reach with this embedding table: the best bias, found by L-BFGS."
-    rng, table = torch.Generator().manual_seed(seed), scale * model.word_embedding.weight.detach().float().cpu()
-    words = ids.flatten().cpu()[torch.randint(ids.numel(), (draws,), generator=rng)]
-    x0 = table[words] + (1 - model.schedule.alpha_bar[0].item())**0.5 * torch.randn(draws, table.shape[1], generator=rng)
-    logits, bias = x0 @ table.T, (-table.pow(2).sum(1) / 2).requires_grad_()
-    solver = torch.optim.LBFGS([bias], max_iter=40, line_search_fn='strong_wolfe')
-    def closure(): solver.zero_grad(); loss = F.cross_entropy(logits + bias, words); loss.backward(); return loss
-    return (solver.step(closure), closure().item())[1]
-
-def floors_by_scale(
+def rounding_floor(
     model:DiffusionLM, # for its embeddings and schedule
     ids:torch.Tensor,  # sentences [N, T]
-    scales=None,       # factors; None is 13 from 1/8 to 8
-    support:int=4000,  # sentences for the bound
-) -> pd.DataFrame:     # a row a scale: norm (mean length of an embedding), then floors under the names of the history's columns
+    scale:float=1.,    # multiplies the embeddings
+    draws:int=2000,    # words drawn from them
+) -> float:            # nats a position
+    "The least decoder_nll that the tied rounding layer can reach with this embedding table: the best bias, by L-BFGS."
+    _sentences('rounding_floor', model, ids)
+    _of(Real, 'rounding_floor', scale=scale)
+    _whole('rounding_floor', draws=draws)
+    rng, table = torch.Generator().manual_seed(0), scale * model.word_embedding.weight.detach().float().cpu()
+    words = ids.flatten().cpu()[torch.randint(ids.numel(), (draws,), generator=rng)]
+    noise = torch.randn(draws, table.shape[1], generator=rng)
+    logits = (table[words] + (1 - model.schedule.alpha_bar[0].item())**0.5 * noise) @ table.T
+    bias = (-table.pow(2).sum(1) / 2).requires_grad_()
+    solver = torch.optim.LBFGS([bias], max_iter=40, line_search_fn='strong_wolfe')
+    def closure():
+        solver.zero_grad()
+        loss = F.cross_entropy(logits + bias, words)
+        loss.backward()
+        return loss
+    solver.step(closure)
+    return closure().item()
+
+# %% ../nbs/04b_convergence.ipynb #124941a2
+def floors_by_scale(
+    model:DiffusionLM,    # for its embeddings and schedule
+    ids:torch.Tensor,     # sentences [N, T]
+    scales:Sequence=None, # factors; None is 13 from 1/8 to 8
+    support:int=4000,     # sentences for the bound
+) -> pd.DataFrame:        # a row a scale: norm (mean length of an embedding), floors under the history's names
     "Floors of mse, decoder_nll and loss if the embeddings had this shape and another size."
     norm, rows = model.word_embedding.weight.detach().norm(dim=1).mean().item(), []
     for scale in np.geomspace(1/8, 8, 13) if scales is None else scales:
-        mse, nll = floor_by_quarter(mse_floor(model, ids, support=support, draws=16, scale=scale)), rounding_floor(model, ids, scale)
-        rows.append(dict(scale=scale, norm=scale*norm) | mse | {'decoder_nll': nll} | {k.replace('mse', 'loss'): v + nll for k, v in mse.items()})
+        mse = floor_by_quarter(mse_floor(model, ids, support=support, draws=16, scale=scale))
+        nll = rounding_floor(model, ids, scale)
+        loss = {k.replace('mse', 'loss'): v + nll for k, v in mse.items()}
+        rows.append(dict(scale=scale, norm=scale*norm, **mse, decoder_nll=nll, **loss))
     return pd.DataFrame(rows)
 
 # %% ../nbs/04b_convergence.ipynb #76c64d55
 _POWERS = np.geomspace(0.05, 1, 25) # a larger power levels off soon and fits the first, steep part of any curve
 
 def _power_fit(s, y, floor, fixed):
-    "Fit a + b·s^−c to curves y [k, m] by least squares of relative errors; a ≥ floor, or a = floor. Arrays a, b, c, error of [k]."
+    """Fit a + b·s^−c to curves y [k, m] by least squares of relative errors; a ≥ floor, or a = floor.
+    Arrays a, b, c, error of [k]."""
     best, w = None, y**-2. / (y**-2.).sum(1, keepdims=True)
     for c in _POWERS:
         u = np.broadcast_to(s**-c, y.shape)
@@ -129,150 +204,228 @@ def _power_fit(s, y, floor, fixed):
         held = (my - b*mu < floor) | fixed
         b = np.where(held, ((w*u*(y - floor)).sum(1) / (w*u*u).sum(1)).clip(0), b)
         a = np.where(held, floor, my - b*mu)
-        new = np.stack([a, b, np.full_like(a, c), (w*(a[:, None] + b[:, None]*u - y)**2).sum(1) / (w*y*y).sum(1)])
+        error = (w*(a[:, None] + b[:, None]*u - y)**2).sum(1) / (w*y*y).sum(1)
+        new = np.stack([a, b, np.full_like(a, c), error])
         best = new if best is None else np.where(new[3] < best[3], new, best)
     return best
 
+# %% ../nbs/04b_convergence.ipynb #3fa80c10
+def _thinned(steps, values):
+    "The curve without its first twentieth, as means of 24 bins that are even in log step."
+    s, y = (v[steps >= 0.05*steps.max()] for v in (steps, values))
+    bins = (np.log(s/s[0]) / (np.log(s[-1]/s[0]) + 1e-9) * 24).astype(int)
+    there, count = np.unique(bins, return_counts=True)
+    return [np.bincount(bins, v)[there] / count for v in (s, y)]
+
+# %% ../nbs/04b_convergence.ipynb #57846f3d
 def forecast(
-    steps,           # where the curve was seen, rising
-    values,          # its values
+    steps:Sequence,  # where the curve was seen, rising
+    values:Sequence, # its values; what is not a number above 0 is left out
     target:float,    # to go below
     floor:float=0.,  # the curve cannot go below this
 ) -> tuple:          # middle, low, high: steps, inf where it may never get there; nan where there are too few points
     "At which step a curve will cross a target, with a 90 % interval."
-    s, y = (np.asarray(v, float)[np.asarray(steps) >= 0.05*np.max(steps)] for v in (steps, values))
-    bins = (np.log(s/s[0]) / (np.log(s[-1]/s[0]) + 1e-9) * 24).astype(int)                   # even in log step
-    s, y = (np.bincount(bins, v)[np.unique(bins)] / np.unique(bins, return_counts=True)[1] for v in (s, y))
+    _of(Real, 'forecast', target=target, floor=floor)
+    if len(steps) != len(values):
+        raise ValueError(f"forecast: found {len(steps)} steps and {len(values)} values, expected as many")
+    steps, values = np.asarray(steps, float), np.asarray(values, float)
+    sound = np.isfinite(values) & (values > 0) & (steps > 0)
+    s, y = _thinned(steps[sound], values[sound]) if sound.any() else ([], [])
     if len(s) < 8: return (math.nan,) * 3
     rng, fits, crossings = np.random.default_rng(0), [], []
-    for keep, fixed in itertools.product((s >= 0.2*s[-1], s >= 0.35*s[-1], s >= 0.5*s[-1]), (False, True)):
-        free = keep.sum() - 3 + fixed
-        if free > 1: fits.append((_power_fit(s[keep], y[None, keep], floor, fixed)[:, 0], keep, fixed, keep.sum()/free))
-    for (a, b, c, error), keep, fixed, widen in fits:
-        if error*widen > 20 * min(f[0][3]*f[3] for f in fits): continue
-        curve = a + b*s[keep]**-c
-        again = curve * (1 + rng.choice((y[keep]/curve - 1) * widen**0.5, (40, keep.sum())))
-        a, b, c, _ = _power_fit(s[keep], np.maximum(again, 1e-9), floor, fixed)
+    for start, fixed in itertools.product((0.2, 0.35, 0.5), (False, True)):
+        keep = s >= start*s[-1]
+        if (free := keep.sum() - 3 + fixed) < 2: continue
+        a, b, c, error = _power_fit(s[keep], y[None, keep], floor, fixed)[:, 0]
+        widen = keep.sum()/free # the residuals, for the parameters that were fitted
+        fits.append((error*widen, s[keep], y[keep], fixed, widen, a + b*s[keep]**-c))
+    for error, s, y, fixed, widen, curve in fits:
+        if error > 20 * min(f[0] for f in fits): continue
+        again = curve * (1 + rng.choice((y/curve - 1) * widen**0.5, (40, len(s))))
+        a, b, c, _ = _power_fit(s, np.maximum(again, 1e-9), floor, fixed)
         crossings.append(np.where(a < target, (b / np.where(a < target, target - a, 1))**(1/c), np.inf))
-    return tuple(float(np.quantile(np.concatenate(crossings), q, method='inverted_cdf')) for q in (0.5, 0.05, 0.95))
+    crossings = np.concatenate(crossings)
+    return tuple(float(np.quantile(crossings, q, method='inverted_cdf')) for q in (0.5, 0.05, 0.95))
 
 # %% ../nbs/04b_convergence.ipynb #8b61f92c
 class ConvergenceWatch:
-    "Says which targets a run has met, when it will meet the rest, and warns once if it is going to stop short. A callback for `fit`."
+    """Says which targets a run has met, when it will meet the rest, and warns once if it is going to stop short.
+    A callback for `fit`."""
     def __init__(self,
         steps:int=None,        # where the run ends (`config.steps`); None knows no end
         targets:dict=TARGETS,  # history column -> value to go below
-        floor:dict=None,       # history column -> what no model can beat, from `floor_by_quarter` or a row of `floors_by_scale`
+        floor:dict=None,       # history column -> what no model can beat: of `floor_by_quarter` or `floors_by_scale`
         history=None,          # a `Run.history`, to read it or to go on from it
-        ):
+    ):
+        _of(dict, 'ConvergenceWatch', targets=targets)
+        _whole('ConvergenceWatch', steps=1 if steps is None else steps)
         self.steps, self.targets, self.floor, self.warned = steps, targets, dict(floor or {}), False
         self.rows = [] if history is None else pd.DataFrame(history).to_dict('records')
 
-    def table(self) -> pd.DataFrame: # a row a target: target, now, floor, step, low, high, verdict
-        "Where each target stands. `now` is the mean over the last tenth of the steps; `step`, `low` and `high` as in `forecast`."
-        history, rows = pd.DataFrame(self.rows), {}
-        missing = [k for k in ['step', *self.targets] if k not in history]
-        if missing: raise ValueError(f"ConvergenceWatch: the history has no column {missing[0]!r}, expected step and {', '.join(self.targets)}")
-        for name, target in self.targets.items():
-            seen = history[['step', name]].dropna()
-            last, now = seen.step.max(), seen[name][seen.step >= 0.9*seen.step.max()].mean()
-            floor = self.floor.get(name, self.floor.get(name.replace('loss', 'mse'), 0.))   # a loss is at least its mse
-            when, told = (math.nan,)*3, 'met' if now < target else 'impossible: under the floor'
-            if now >= target > floor:
-                when = tuple(max(v, last) if v == v else v for v in forecast(seen.step, seen[name], target, floor)) # it has not met it so far
-                told = ('too few rows' if math.isnan(when[0]) else 'not met' if self.steps is None else 'short' if last >= self.steps or when[1] > self.steps
-                        else 'in time' if when[2] <= self.steps else 'short, probably' if when[0] > self.steps else 'in time, probably')
-            rows[name] = dict(target=target, now=now, floor=floor, step=when[0], low=when[1], high=when[2], verdict=told)
-        return pd.DataFrame.from_dict(rows, orient='index')
+    def _verdict(self, last, middle, low, high):
+        "The interval of `forecast`, seen to step `last`, against the end of the run."
+        if math.isnan(middle): return 'too few rows'
+        if self.steps is None: return 'not met'
+        if last >= self.steps or low > self.steps: return 'short'
+        if high <= self.steps: return 'in time'
+        return 'short, probably' if middle > self.steps else 'in time, probably'
 
-    def warning(self) -> str:
-        "One line about the targets that the run will miss; empty if there are none."
-        count = lambda v: 'never' if v == math.inf else f'{v:,.0f}'
-        late, never = [], []
-        for k, r in self.table().iterrows():
-            if r.verdict.startswith('short'): late.append(f"{k} (now {r.now:.3g}, target {r.target:g}, expected at step {count(r.step)}, 90 % {count(r.low)} to {count(r.high)})")
-            if r.verdict.startswith('impossible'): never.append(f"{k} (target {r.target:g}, floor {r.floor:.3g})")
-        parts = ([f"will stop at step {self.steps:,} short of {', '.join(late)}"] if late else []) + ([f"no number of steps meets {', '.join(never)}"] if never else [])
-        return f"this run {'; '.join(parts)}" if parts else ''
+# %% ../nbs/04b_convergence.ipynb #90972f08
+@patch
+def table(self:ConvergenceWatch) -> pd.DataFrame: # a row a target: target, now, floor, step, low, high, verdict
+    "Where each target stands. `now` is the mean over the last tenth of the steps; the interval is that of `forecast`."
+    history, rows = pd.DataFrame(self.rows), {}
+    if missing := [k for k in ('step', *self.targets) if k not in history]:
+        expected = f"step and {', '.join(self.targets)}"
+        raise ValueError(f"ConvergenceWatch: the history has no column {missing[0]!r}, expected {expected}")
+    for name, target in self.targets.items():
+        seen = history[['step', name]].dropna()
+        last, now = seen.step.max(), seen[name][seen.step >= 0.9*seen.step.max()].mean()
+        floor = self.floor.get(name, self.floor.get(name.replace('loss', 'mse'), 0.))   # a loss is at least its mse
+        when, verdict = (math.nan,)*3, 'met' if now < target else 'impossible: under the floor'
+        if not now < target and target > floor: # nothing seen is no `now`
+            found = forecast(seen.step, seen[name], target, floor)
+            when = [max(v, last) if v == v else v for v in found] # it has not met it so far
+            verdict = self._verdict(last, *when)
+        rows[name] = target, now, floor, *when, verdict
+    columns = ['target', 'now', 'floor', 'step', 'low', 'high', 'verdict']
+    return pd.DataFrame.from_dict(rows, orient='index', columns=columns)
 
-    def __call__(self, step, row, ema_model):
-        "As a callback: collect the row; once a fifth of the run is seen, warn."
-        self.rows.append(dict(row))
-        if self.warned or self.steps is None or step < self.steps/5 or len(self.rows) < 12: return
-        if told := self.warning(): self.warned = True; tqdm.write(f'step {step:,}: {told}')
+# %% ../nbs/04b_convergence.ipynb #847b10c5
+@patch
+def warning(self:ConvergenceWatch) -> str:
+    "One line about the targets that the run will miss; empty if there are none."
+    count = lambda v: 'never' if v == math.inf else f'{v:,.0f}'
+    late, never = [], []
+    for k, r in self.table().iterrows():
+        if r.verdict.startswith('short'):
+            expected = f"expected at step {count(r.step)}, 90 % {count(r.low)} to {count(r.high)}"
+            late.append(f"{k} (now {r.now:.3g}, target {r.target:g}, {expected})")
+        if r.verdict.startswith('impossible'): never.append(f"{k} (target {r.target:g}, floor {r.floor:.3g})")
+    parts = [f"will stop at step {self.steps:,} short of {', '.join(late)}"] * bool(late)
+    parts += [f"no number of steps meets {', '.join(never)}"] * bool(never)
+    return f"this run {'; '.join(parts)}" if parts else ''
+
+# %% ../nbs/04b_convergence.ipynb #5ab441db
+@patch
+def __call__(self:ConvergenceWatch, step, row, ema_model):
+    "As a callback: collect the row; once a fifth of the run is seen, warn."
+    self.rows.append(dict(row))
+    if self.warned or self.steps is None or step < self.steps/5 or len(self.rows) < 12: return
+    if told := self.warning():
+        self.warned = True
+        tqdm.write(f'step {step:,}: {told}')
 
 # %% ../nbs/04b_convergence.ipynb #30d1a954
+@contextmanager
+def _gpu_kernels(model):
+    "Save for the backward pass what a GPU's kernels do: dropout a byte a number, attention no weights."
+    attention = F.scaled_dot_product_attention
+    dropout = lambda x, p, training, *_: torch.native_dropout(x, p, training)[0] if p and training else x
+    no_weights = lambda *args, dropout_p=0., **kw: attention(*args, **kw)
+    model.input_transformers.config._attn_implementation = 'sdpa' # in half precision, as there
+    with mock.patch.multiple(F, dropout=dropout, scaled_dot_product_attention=no_weights): yield
+
+# %% ../nbs/04b_convergence.ipynb #a3e34403
 @lru_cache(maxsize=64)
 def _saved_bytes(shape, batch, half, device):
-    "Bytes that autograd keeps for the backward pass of one batch, parameters left out. `shape`: the values of a `DiffusionLMConfig`."
-    config = DiffusionLMConfig(*shape)
+    """Bytes that autograd keeps for the backward pass of one batch, parameters left out.
+    `shape`: the values of a `DiffusionLMConfig`."""
+    config, kept = DiffusionLMConfig(*shape), []
     model = DiffusionLM(config).train()
-    own, kept, attention, patches = {p.untyped_storage().data_ptr() for p in model.parameters()}, [], F.scaled_dot_product_attention, ExitStack()
-    def pack(tensor): kept.append(tensor); return tensor       # kept alive, so that no address is used twice
-    if device == 'cuda':
-        model.input_transformers.config._attn_implementation = 'sdpa' # in half precision, as there
-        patches.enter_context(patch.object(F, 'dropout', lambda x, p, training, *_: torch.native_dropout(x, p, training)[0] if p and training else x))
-        patches.enter_context(patch.object(F, 'scaled_dot_product_attention', lambda *args, dropout_p=0., **kw: attention(*args, **kw)))
-    with patches, torch.random.fork_rng(), saved_tensors_hooks(pack, lambda tensor: tensor), torch.autocast('cpu', torch.bfloat16, enabled=half):
-        out = diffusion_loss(model, torch.zeros(batch, config.seq_len, dtype=torch.long), self_condition=False)
+    keep = lambda tensor: kept.append(tensor) or tensor # alive, so that no address is used twice
+    with (_gpu_kernels(model) if device == 'cuda' else nullcontext(), torch.random.fork_rng(),
+          saved_tensors_hooks(keep, lambda tensor: tensor), torch.autocast('cpu', torch.bfloat16, enabled=half)):
+        diffusion_loss(model, torch.zeros(batch, config.seq_len, dtype=torch.long), self_condition=False)
+    own = {p.untyped_storage().data_ptr() for p in model.parameters()}
     sizes = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in kept}
     return sum(size for place, size in sizes.items() if place not in own)
 
+# %% ../nbs/04b_convergence.ipynb #3a292ba4
+def _activations(shape, batch, half, device):
+    "The same for any batch: linear in sentences and in layers, so that four small counts are enough."
+    count = lambda batch, layers: _saved_bytes(astuple(replace(shape, layers=layers)), batch, half, device)
+    line = lambda at_one, at_two, n: at_one + (n - 1)*(at_two - at_one)
+    return line(*(line(count(1, layers), count(2, layers), batch) for layers in (1, 2)), shape.layers)
+
+# %% ../nbs/04b_convergence.ipynb #abee7110
+def _shape(name, config, vocab_size):
+    "Of the model of a recipe; refuses what is no recipe, or no size of a vocabulary."
+    _of(TrainConfig, name, config=config)
+    _whole(name, 5, vocab_size=vocab_size)
+    return DiffusionLMConfig(vocab_size, **config.model)
+
+# %% ../nbs/04b_convergence.ipynb #d6052f93
 def memory_estimate(
     config:TrainConfig,  # recipe
     vocab_size:int=821,  # words
     device:str='cuda',   # 'cuda' or 'cpu': kernels differ in what they keep
 ) -> dict:               # bytes by part, and `peak`
     "A counted estimate of what `fit` allocates at its peak."
-    shape, micro = DiffusionLMConfig(vocab_size, **config.model), config.micro_batch or config.batch_size
-    half = pick_precision(config.precision, torch.device('cpu')) != 'fp32' if device == 'cpu' else config.precision != 'fp32'
+    one_of('memory_estimate: device', device, ('cuda', 'cpu'))
+    shape, micro = _shape('memory_estimate', config, vocab_size), config.micro_batch or config.batch_size
+    precision = config.precision if device == 'cuda' else pick_precision(config.precision, torch.device('cpu'))
+    half = precision != 'fp32'
     with torch.device('meta'): model = DiffusionLM(shape)
     weights = 4 * sum(p.numel() for p in model.parameters())
-    matrices = 4 * sum(p.numel() for p in model.input_transformers.parameters() if p.dim() == 2) * (config.optimizer == 'muon')
-    count = {(B, L): _saved_bytes(astuple(replace(shape, layers=L)), B, half, device) for B in (1, 2) for L in (1, 2)}
-    by_layer, by_batch, both = count[1, 2] - count[1, 1], count[2, 1] - count[1, 1], count[2, 2] - count[2, 1] - count[1, 2] + count[1, 1]
-    activations = count[1, 1] + (shape.layers - 1)*by_layer + (micro - 1)*by_batch + (micro - 1)*(shape.layers - 1)*both
-    wide = lambda rows: rows * shape.seq_len * max(4*shape.hidden, vocab_size)              # the widest tensors: feed-forward layer, or logits
-    out = dict(weights=weights, ema=weights, gradients=weights, optimizer=2*weights - matrices, activations=activations,
-               working=2 * (2 if half else 4) * wide(micro),              # gradients of activations on their way down
-               validation=3 * 4 * wide(config.eval_sentences))    # no graph there and fp32, all sentences at once
+    matrices = 4 * sum(p.numel() for p in model.input_transformers.parameters() if p.dim() == 2)
+    widest = shape.seq_len * max(4*shape.hidden, vocab_size)   # numbers a sentence: feed-forward layer, or logits
+    out = dict(weights=weights, ema=weights, gradients=weights)
+    out['optimizer'] = 2*weights - matrices*(config.optimizer == 'muon')
+    out['activations'] = activations = _activations(shape, micro, half, device)
+    out['working'] = 2 * (2 if half else 4) * micro*widest     # gradients of activations on their way down
+    out['validation'] = 3 * 4 * config.eval_sentences*widest   # no graph there and fp32, all sentences at once
     # with several micro-batches the gradients wait while activations pile up; with one, they come as activations go
     step = activations + weights if micro < config.batch_size else max(activations, weights)
     return out | dict(peak=2*weights + out['optimizer'] + max(step + out['working'], out['validation']))
 
 # %% ../nbs/04b_convergence.ipynb #cb61014c
-def measure_memory(config, vocab_size=821) -> int:
-    "Peak bytes of tensor memory of two training steps and a validation with a `TrainConfig`, on the device that `fit` uses."
-    config = replace(config, steps=2, warmup=0, log_every=1, eval_every=2, save_every=2)
-    words, length = [f'w{i}' for i in range(vocab_size - 4)], DiffusionLMConfig(vocab_size, **config.model).seq_len - 2
+def _made_up(config, vocab_size):
+    "A corpus of made-up sentences of full length, enough for two batches and a validation."
+    words, length = [f'w{i}' for i in range(vocab_size - 4)], _shape('measure_memory', config, vocab_size).seq_len - 2
     rows = lambda n: [Example([words[(7*i + 3*k) % len(words)] for k in range(length)]) for i in range(n)]
-    corpus = Corpus('words', rows(2*config.batch_size), rows(config.eval_sentences), [], Vocab.build([words], min_count=1))
+    vocab = Vocab.build([words], min_count=1)
+    return Corpus('words', rows(2*config.batch_size), rows(config.eval_sentences), [], vocab)
+
+# %% ../nbs/04b_convergence.ipynb #b027dbfc
+def measure_memory(
+    config:TrainConfig,  # recipe
+    vocab_size:int=821,  # words
+) -> int:                # bytes
+    "Peak tensor memory of two training steps and a validation, on the device that `fit` uses."
+    corpus = _made_up(config, vocab_size)
+    config = replace(config, steps=2, warmup=0, log_every=1, eval_every=2, save_every=2)
     if torch.cuda.is_available():
-        torch.cuda.empty_cache(); torch.cuda.reset_peak_memory_stats(); before = torch.cuda.memory_allocated()
+        torch.cuda.empty_cache(); torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
         fit(corpus, config)
         return torch.cuda.max_memory_allocated() - before
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded: fit(corpus, config)
-    events = sorted((e.start_ns(), e.nbytes()) for e in recorded.profiler.kineto_results.events() if e.name() == '[memory]')
-    return int(np.cumsum([size for _, size in events]).max())
+    events = recorded.profiler.kineto_results.events()
+    changes = sorted((e.start_ns(), e.nbytes()) for e in events if e.name() == '[memory]')
+    return int(np.cumsum([size for _, size in changes]).max())
 
 # %% ../nbs/04b_convergence.ipynb #f3cb72da
 CARDS = {'rtx3050': 4, 't4': 16}  # preset -> GiB of the card it is made for
-CUDA_OVERHEAD = 0.6               # GiB for the CUDA context, cuBLAS and gaps in the allocator: a round guess, since no tensor count sees them
+CUDA_OVERHEAD = 0.6 # GiB for the CUDA context, cuBLAS and gaps in the allocator: a guess, no tensor count sees them
 
 def memory_table(
-    presets=('paper', 't4', 'rtx3050', 'paper-640', 'e2e-cpu', 'toy'), # names of presets
-    micro_batches=(64, 32, 16, 8),  # sentences at once
+    presets:Sequence=('paper', 't4', 'rtx3050', 'paper-640', 'e2e-cpu', 'toy'), # names
+    micro_batches:Sequence=(64, 32, 16, 8), # sentences at once; those over a preset's batch are left out
     vocab_size:int=821,             # words
     measure:bool=None,              # also measure; None does where there is a GPU
-) -> pd.DataFrame:                  # a row each preset and micro-batch, GiB; fits_4GB, fits_16GB: whether such a card holds it
+) -> pd.DataFrame: # a row each preset and micro-batch, GiB; fits_4GB, fits_16GB: whether such a card holds it
     "Peak memory on a GPU by preset and micro-batch: counted, and measured where there is one."
     measure, rows = torch.cuda.is_available() if measure is None else measure, []
-    for name in presets:
+    for name, micro in itertools.product(presets, micro_batches):
+        _whole('memory_table', micro_batches=micro)
         config = TrainConfig.preset(name)
-        for micro in micro_batches:
-            if micro > config.batch_size: continue
-            parts = {k: v/2**30 for k, v in memory_estimate(replace(config, micro_batch=micro), vocab_size).items()}
-            row = dict(preset=name, precision=config.precision, micro_batch=micro, preset_uses=micro == (config.micro_batch or config.batch_size)) | parts
-            if measure: row['measured'] = measure_memory(replace(config, micro_batch=micro), vocab_size) / 2**30
-            rows.append(row | {f'fits_{size}GB': row.get('measured', row['peak']) + CUDA_OVERHEAD <= size for size in sorted(CARDS.values())})
+        if micro > config.batch_size: continue
+        part = replace(config, micro_batch=micro)
+        row = dict(preset=name, precision=config.precision, micro_batch=micro)
+        row['preset_uses'] = micro == (config.micro_batch or config.batch_size)
+        row |= {k: v/2**30 for k, v in memory_estimate(part, vocab_size).items()}
+        if measure: row['measured'] = measure_memory(part, vocab_size) / 2**30
+        held = row.get('measured', row['peak']) + CUDA_OVERHEAD
+        rows.append(row | {f'fits_{size}GB': held <= size for size in sorted(CARDS.values())})
     return pd.DataFrame(rows)

@@ -9,9 +9,8 @@ __all__ = ['BOM', 'SPECIALS', 'START', 'END', 'UNK', 'PAD', 'SPLITS', 'MAX_LINE'
            'anchor_repair']
 
 # %% ../nbs/00_data.ipynb #1ed250c6
-import csv, hashlib, itertools, json, os, re, shutil, urllib.request, warnings, zipfile, zlib
+import csv, itertools, json, numbers, os, re, shutil, urllib.request, warnings, zipfile, zlib
 from collections import Counter
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
@@ -22,7 +21,7 @@ from fastcore.basics import patch
 from fastcore.script import call_parse
 from huggingface_hub import cached_assets_path
 from tqdm.auto import tqdm
-from .basics import whole_file
+from .basics import file_hash, one_of, whole_file, write_json
 
 # %% ../nbs/00_data.ipynb #5f6c0c8f
 BOM = '\ufeff' # the byte-order mark
@@ -36,6 +35,7 @@ def tokenize(
     text:str, # One sentence, any Unicode text
 )->list:      # Its words, none of them white space
     "Split `text` into words with spaCy's blank English tokenizer; `ValueError` on a lone surrogate."
+    if not isinstance(text, str): raise ValueError(f'text: found {text!r:.60}, expected a text')
     try: return [w.text for w in _tokenizer()(text.replace(BOM, ' ')) if not w.is_space]
     except UnicodeEncodeError: pass # its place is counted within one of spaCy's pieces
     where = next(i for i,c in enumerate(text) if '\ud800' <= c <= '\udfff')
@@ -68,15 +68,13 @@ def build(cls:Vocab,
     order:str='count', # 'count': by falling count, ties by first use; 'first': by first use, as Diffusion-LM does
 )->Vocab:
     "Count the words of `sentences` and keep those seen at least `min_count` times."
-    if order not in ('count', 'first'): raise ValueError(f"order: found {order!r}, expected 'count' or 'first'")
-    seen = Counter(w for words in sentences for w in words)            # a Counter remembers the order of first use,
-    counted = seen.items() if order == 'first' else seen.most_common() # and most_common keeps it among equals
-    words = [w for w,n in counted if n >= min_count and w not in SPECIALS]
-    if not words:
-        most = max(seen.values(), default=0)
-        raise ValueError(f'no words above min_count: the commonest of {len(seen)} words is seen {most} times, '
-                         f'expected at least min_count={min_count}; lower it or give more text')
-    return cls(words)
+    first = one_of('order', order, ('count', 'first')) == 'first'
+    seen = Counter(w for words in sentences for w in words)   # a Counter remembers the order of first use,
+    counted = seen.items() if first else seen.most_common()   # and most_common keeps it among equals
+    if words := [w for w,n in counted if n >= min_count and w not in SPECIALS]: return cls(words)
+    most = max(seen.values(), default=0)
+    raise ValueError(f'no words above min_count: the commonest of {len(seen)} words is seen {most} times, '
+                     f'expected at least min_count={min_count}; lower it or give more text')
 
 # %% ../nbs/00_data.ipynb #b85d20e6
 def _plain(ids): return ids.tolist() if hasattr(ids, 'tolist') else list(ids)
@@ -86,8 +84,10 @@ def encode(self:Vocab,
     words:list, # Words of one sentence
 )->list:        # Their ids, without START and END
     "Ids of `words`; an unknown word is `UNK`, and so is one spelt like a special."
+    if isinstance(words, str): raise ValueError(f'words: found {words!r:.60}, expected a list of words, not a text')
     return [i if (i := self.stoi.get(w, UNK)) > PAD else UNK for w in words]
 
+# %% ../nbs/00_data.ipynb #ca541f3f
 @patch
 def decode(self:Vocab,
     ids:list, # Ids of one row: list or LongTensor [T]
@@ -114,18 +114,19 @@ def sentence(self:Vocab,
     return self.decode(until_end(ids))
 
 # %% ../nbs/00_data.ipynb #f05a93c1
-def _once(pairs):
-    "A dict of `pairs` from a JSON file, each key once."
-    if twice := [key for key,n in Counter(key for key,_ in pairs).items() if n > 1]:
-        raise ValueError(f'found {twice[0]!r} more than once, expected each key once')
-    return dict(pairs)
-
 @patch
 def save(self:Vocab,
     path:str|Path, # JSON file, word -> id
 ):
     "Write the vocabulary as Diffusion-LM writes its `vocab.json`."
-    with whole_file(path) as f: f.write(json.dumps(self.stoi, ensure_ascii=False, indent=0).encode())
+    write_json(path, self.stoi)
+
+# %% ../nbs/00_data.ipynb #8f6cdddb
+def _once(pairs):
+    "A dict of `pairs` from a JSON file, each key once."
+    if twice := [key for key,n in Counter(key for key,_ in pairs).items() if n > 1]:
+        raise ValueError(f'found {twice[0]!r} more than once, expected each key once')
+    return dict(pairs)
 
 @patch(cls_method=True)
 def load(cls:Vocab,
@@ -133,17 +134,16 @@ def load(cls:Vocab,
 )->Vocab:
     "Read a vocabulary; `ValueError` unless the specials come first, the ids are 0..V-1 and words are words."
     try: stoi = json.loads(Path(path).read_text(encoding='utf-8-sig'), object_pairs_hook=_once)
-    except json.JSONDecodeError as e:
-        raise ValueError(f'{path}: not JSON ({e}), expected a dict of word to id') from None
-    except (ValueError, RecursionError) as e: raise ValueError(f'{path}: {e}; expected a dict of word to id') from None
+    except (ValueError, OSError, RecursionError) as e: # what is not UTF-8 or not JSON is a ValueError
+        raise ValueError(f'{path}: not a vocabulary ({e}), expected JSON, a dict of word to id') from None
     if not isinstance(stoi, dict) or not all(type(i) is int for i in stoi.values()):
         raise ValueError(f'{path}: found a {type(stoi).__name__}, expected a dict of word to integer id')
     itos = sorted(stoi, key=stoi.get)
-    if itos[:4] != SPECIALS: raise ValueError(f'{path}: the first words are {itos[:4]}, expected {SPECIALS}')
+    if itos[:4] != SPECIALS: raise ValueError(f'{path}: the first words are {itos[:4]!r:.80}, expected {SPECIALS}')
     if [stoi[w] for w in itos] != list(range(len(itos))):
         raise ValueError(f'{path}: ids jump or repeat, expected each of 0..{len(itos)-1} once')
     if blank := [w for w in itos if w.split() != [w] and w != '\n']:
-        raise ValueError(f"{path}: found {blank[0]!r}, expected words without blanks; only the authors' '\\n' is one")
+        raise ValueError(f"{path}: found {blank[0]!r:.60}, expected words; of blanks only the authors' '\\n' is one")
     return cls(itos[4:])
 
 # %% ../nbs/00_data.ipynb #2b21dc55
@@ -176,8 +176,7 @@ class Corpus:
         split:str, # 'train', 'valid' or 'test'
     )->list:       # Of `Example`
         "The examples of a split."
-        if split not in SPLITS: raise ValueError(f"split: found {split!r}, expected one of {', '.join(SPLITS)}")
-        return getattr(self, split)
+        return getattr(self, one_of('split', split, SPLITS))
 
 # %% ../nbs/00_data.ipynb #08d6e5b3
 @patch
@@ -197,6 +196,7 @@ def _blocks(rows, seq_len, split):
     if not N: raise ValueError(f'seq_len: found {seq_len}, expected at most {len(run)}, all words of {split!r}')
     return run[:N*seq_len].view(N, seq_len)
 
+# %% ../nbs/00_data.ipynb #c3f3e2cc
 @patch
 def ids(self:Corpus,
     split:str,         # 'train', 'valid' or 'test'
@@ -205,7 +205,9 @@ def ids(self:Corpus,
 ):                     # LongTensor [N, T]
     "Rows of ids, packed as Diffusion-LM packs them; a warning says how many sentences had to be cut."
     import torch
-    if packing not in ('pad', 'block'): raise ValueError(f"packing: found {packing!r}, expected 'pad' or 'block'")
+    one_of('packing', packing, ('pad', 'block'))
+    if not isinstance(seq_len, numbers.Integral) or seq_len < 3:
+        raise ValueError(f'seq_len: found {seq_len!r}, expected at least 3')
     rows = [[START, *self.vocab.encode(ex.words), END] for ex in self.split(split)]
     if not rows: raise ValueError(f'split: {split!r} of {self.name} is empty, expected at least one sentence')
     if packing == 'block': return _blocks(rows, seq_len, split)
@@ -238,6 +240,7 @@ def repair(
     text = text.replace('ÃfÂ', 'ÃƒÂ').replace('Ã,Â', 'Ã‚Â')
     return ftfy.fix_encoding(text, _ENCODING_ONLY)
 
+# %% ../nbs/00_data.ipynb #03648d64
 def lost_bytes(
     text:str, # Any text, after `repair`
 )->int:       # Places
@@ -267,6 +270,7 @@ MAX_LINE = 1_000_000 # bytes: no sentence comes near, and a file without line en
 def _lines(path, keep_bom=False):
     "Iterate over (number, line with its end) of a UTF-8 text file."
     path = Path(path)
+    if path.is_dir(): raise ValueError(f'{path}: found a folder, expected a text file')
     if not path.is_file(): raise FileNotFoundError(f'{path}: no such file')
     if not path.stat().st_size: raise ValueError(f'{path}: the file is empty, expected lines of text')
     def read():
@@ -279,8 +283,8 @@ def _lines(path, keep_bom=False):
                     raise ValueError(f'{where}: found a NUL byte, expected text; is the file binary, or UTF-16?')
                 try: line = raw.decode()
                 except UnicodeDecodeError as e:
-                    byte = f'byte 0x{e.object[e.start]:02x} in column {e.start+1}'
-                    raise ValueError(f'{where}: {byte} is not UTF-8, expected UTF-8 text') from None
+                    raise ValueError(f'{where}: byte 0x{raw[e.start]:02x} in column {e.start+1} is not UTF-8, '
+                                     'expected UTF-8 text') from None
                 yield n,line if keep_bom else _MARKS.sub('', line)
     return read()
 
@@ -290,6 +294,7 @@ def _warn_repairs(where, tally):
     warnings.warn(f"{where}: {tally['repaired']:,} texts were UTF-8 read as Latin-1 or CP1252 and are repaired; "
                   f"{tally['lost']:,} places lost a byte to ? or U+FFFD and stay as they are", stacklevel=3)
 
+# %% ../nbs/00_data.ipynb #a569dcdc
 def _read_lines(path, fix):
     "`Example`s of a text file; blank lines are skipped."
     tally,examples = Counter(),[]
@@ -300,6 +305,7 @@ def _read_lines(path, fix):
     _warn_repairs(Path(path).name, tally)
     return examples
 
+# %% ../nbs/00_data.ipynb #5d5f1ff3
 def load_lines(
     train:str|Path,      # Text file, a sentence a line
     valid:str|Path=None, # The same; without it every 20th sentence of `train` is held out
@@ -308,18 +314,20 @@ def load_lines(
     fix:bool=True,       # Undo mojibake?
 )->Corpus:               # Named after the train file
     "Read text files, split them into words and count the vocabulary."
-    splits = [_read_lines(path, fix) if path else [] for path in (train, valid, test)]
+    train_,valid_,test_ = (_read_lines(path, fix) if path else [] for path in (train, valid, test))
     if not valid:
-        if len(splits[0]) < 20:
-            raise ValueError(f'{train}: {len(splits[0])} sentences, expected at least 20 to hold out every 20th; '
+        if len(train_) < 20:
+            raise ValueError(f'{train}: {len(train_)} sentences, expected at least 20 to hold out every 20th; '
                              'or name valid=')
-        splits[:2] = [ex for i,ex in enumerate(splits[0]) if i%20 != 19],splits[0][19::20]
-    return Corpus(Path(train).name, *splits, Vocab.build((ex.words for ex in splits[0]), min_count))
+        train_,valid_ = [ex for i,ex in enumerate(train_) if i%20 != 19],train_[19::20]
+    return Corpus(Path(train).name, train_, valid_, test_, Vocab.build((ex.words for ex in train_), min_count))
 
 # %% ../nbs/00_data.ipynb #80aaadf1
 FIELDS = ['name', 'type', 'food', 'price', 'rating', 'area', 'family friendly', 'near']
 _SPELLINGS = {'eattype': 'type', 'pricerange': 'price', 'customer rating': 'rating',
               'familyfriendly': 'family friendly'}
+
+# %% ../nbs/00_data.ipynb #6366ea4e
 _FIELD = re.compile(r'([^\[\],]+)\[([^\[\]]*)\]')
 
 def _pairs(mr):
@@ -345,6 +353,7 @@ def parse_fields(
     mr:str,  # 'eatType[pub], near[The Eagle]' or 'Type : pub | near : The Eagle'
 )->dict:     # Keys among `FIELDS`, values words joined with spaces
     "Read a meaning representation in either layout; `ValueError` unless each field is known, there once, with a value."
+    if not isinstance(mr, str): raise ValueError(f'mr: found {mr!r:.60}, expected a text')
     fields = {}
     for key,value in _pairs(mr):
         key = key.strip().lower()
@@ -363,7 +372,8 @@ _HUB_SPLITS = dict(train=['train'], valid=['validation', 'valid', 'dev'], test=[
 def _columns(found, where):
     for pair in _COLUMNS:
         if set(pair) <= set(found): return pair
-    raise ValueError(f"{where}: columns are {', '.join(found)}, expected {' or '.join(map(','.join, _COLUMNS))}")
+    names = repr(', '.join(found))[1:-1] # control characters as \x0b: they would break the line
+    raise ValueError(f"{where}: columns are {names:.100}, expected {' or '.join(map(','.join, _COLUMNS))}")
 
 # %% ../nbs/00_data.ipynb #805e6d79
 def _src1_rows(path):
@@ -373,6 +383,7 @@ def _src1_rows(path):
         if not bars: raise ValueError(f"{path}, line {n}: no '||', expected field : value | ...||text")
         yield n,mr,text
 
+# %% ../nbs/00_data.ipynb #152f446e
 def _csv_rows(path):
     rows = csv.reader((line for _,line in _lines(path)), strict=True)
     try:
@@ -398,6 +409,8 @@ def _examples(rows, where, words, fix):
     "Turn (number, fields, text) into `Example`s; errors and warnings name `where`."
     tally,examples = Counter(),[]
     for n,mr,text in rows:
+        if not isinstance(mr, str) or not isinstance(text, str):
+            raise ValueError(f'{where}, line {n}: found {mr!r:.40} and {text!r:.40}, expected two texts')
         if fix: mr,text = (_repair_counted(s, tally) for s in (mr, text))
         mr,text = (s.replace(BOM, ' ') for s in (mr, text))
         if not text.strip(): raise ValueError(f'{where}, line {n}: no text beside the fields, expected a sentence')
@@ -413,9 +426,9 @@ E2E_SHA256 = {'trainset.csv':       'f27d48df45815288ab15619d47a79028c300fbb7f42
               'devset.csv':         'fc26b78cdb849c80545f513b223d1e051138b43882eeb79e3eb153e689c864f9',
               'testset_w_refs.csv': 'edc8db685e39bb9824d5bd70c18b1c9b0412d14b527aa960e2d1c8251ee15ccd'}
 
-def _check_sum(data, expected, where):
-    found = hashlib.sha256(data).hexdigest()
-    if found != expected:
+def _check_sum(path, expected, where):
+    "ValueError unless the file at `path` has the SHA-256 `expected`."
+    if (found := file_hash(path)) != expected:
         raise ValueError(f'{where}: SHA-256 is {found}, expected {expected}; delete it and fetch it again')
 
 def _e2e_cache(): return cached_assets_path('diffusion_anchor', namespace='e2e')
@@ -446,6 +459,7 @@ def _member(z, member, url):
         raise ValueError(f'{url}: member {member!r} has more than {MAX_MEMBER:,} bytes, expected at most that')
     return data
 
+# %% ../nbs/00_data.ipynb #a9043083
 def _unpacked(path, names, url):
     "File name -> bytes of those `names` in the zip at `path`, wherever in it they lie."
     with zipfile.ZipFile(path) as z:
@@ -466,14 +480,15 @@ def download_e2e(
     "Fetch the E2E release unless it is there; `ValueError` on a wrong sum or an unsafe zip, and nothing is kept."
     folder = Path(folder or _e2e_cache())
     if all((folder/name).exists() for name in sums):
-        for name,expected in sums.items(): _check_sum((folder/name).read_bytes(), expected, folder/name)
+        for name,expected in sums.items(): _check_sum(folder/name, expected, folder/name)
         return folder
     with TemporaryDirectory() as tmp:
         _fetch(url, Path(tmp)/'e2e.zip')
-        files = _unpacked(Path(tmp)/'e2e.zip', sums, url)
-    for name,data in files.items(): _check_sum(data, sums[name], f'{name} of {url}')
-    for name,data in files.items():
-        with whole_file(folder/name) as f: f.write(data)
+        for name,data in _unpacked(Path(tmp)/'e2e.zip', sums, url).items():
+            (Path(tmp)/name).write_bytes(data)
+            _check_sum(Path(tmp)/name, sums[name], f'{name} of {url}')
+        for name in sums: # all are sound
+            with whole_file(folder/name) as f: f.write((Path(tmp)/name).read_bytes())
     return folder
 
 # %% ../nbs/00_data.ipynb #19e7f602
@@ -501,17 +516,29 @@ def _e2e_files(folder):
                                         f"expected {', '.join(E2E_CSV.values())} or {', '.join(src1.values())}")
     return {split: folder/name for split,name in names.items()}
 
+# %% ../nbs/00_data.ipynb #af412145
 E2E_SIZES = dict(train=42_061, valid=4_672, test=4_693) # sentences
 
 def _check_sizes(found, files):
     "Warn of a split that is not of its published size though another one is: a file cut, or joined twice."
-    if not any(found[split] == n for split,n in E2E_SIZES.items()): return # not the published corpus
-    for split,n in E2E_SIZES.items():
-        if found[split] != n:
-            warnings.warn(f'{files[split]}: found {found[split]:,} sentences, expected {n:,} as published; '
-                          'has the file been cut?', stacklevel=3)
+    off = {split: n for split,n in E2E_SIZES.items() if found[split] != n}
+    for split,n in off.items() if len(off) < 3 else (): # all three differ: not the published corpus
+        warnings.warn(f'{files[split]}: found {found[split]:,} sentences, expected {n:,} as published; '
+                      'has the file been cut?', stacklevel=3)
 
 # %% ../nbs/00_data.ipynb #3b091825
+def _read_e2e(source, newline, fix):
+    "The three splits of a folder or a DatasetDict, lists of `Example`."
+    ends = (lambda text: tokenize(text) + ['\n']) if newline else tokenize
+    if hasattr(source, 'keys'): # a DatasetDict
+        return [_examples(_hub_rows(source, split), f'dataset, split {split}', ends, fix) for split in SPLITS]
+    files = _e2e_files(Path(source))
+    words = (lambda text: [w.text for w in _tokenizer()(text + '\n')]) if newline else str.split
+    splits = [_examples(_csv_rows(file), file, ends, fix) if file.suffix == '.csv' else
+              _examples(_src1_rows(file), file, words, fix) for file in files.values()]
+    _check_sizes(dict(zip(SPLITS, map(len, splits))), files)
+    return splits
+
 def load_e2e(
     path:str|Path=None,   # Folder, or a datasets.DatasetDict; None: $E2E_DIR, or else the downloaded release
     fix:bool=True,        # Undo mojibake?
@@ -522,23 +549,11 @@ def load_e2e(
 )->Corpus:                # Named 'e2e'
     "Read the E2E corpus: 42,061 train, 4,672 valid and 4,693 test sentences about restaurants."
     source = path or os.environ.get('E2E_DIR') or _e2e_or_hub(folder, url)
-    ends = (lambda text: tokenize(text) + ['\n']) if newline else tokenize
-    if hasattr(source, 'keys'): # a DatasetDict
-        splits = [_examples(_hub_rows(source, split), f'dataset, split {split}', ends, fix) for split in SPLITS]
-    else:
-        splits,files = [],_e2e_files(Path(source))
-        for file in files.values():
-            if file.suffix == '.csv': splits.append(_examples(_csv_rows(file), file, ends, fix))
-            else:
-                words = (lambda text: [w.text for w in _tokenizer()(text + '\n')]) if newline else str.split
-                splits.append(_examples(_src1_rows(file), file, words, fix))
-        _check_sizes(dict(zip(SPLITS, map(len, splits))), files)
+    splits = _read_e2e(source, newline, fix)
     vocab = Vocab.build((ex.words for ex in splits[0]), min_count, 'first' if newline else 'count')
     return Corpus('e2e', *splits, vocab)
 
 # %% ../nbs/00_data.ipynb #41607c05
-def _visible(word): return repr(word.strip())[1:-1] # control characters as \x83: they upset terminals
-
 def _repair_lines(lines, out, tally, changes, bar):
     "Write the repaired `lines` to the binary file `out`; return how many there were."
     for n,line in lines:
@@ -548,6 +563,9 @@ def _repair_lines(lines, out, tally, changes, bar):
         if fixed != line and len(changes) < 1000: # enough for the table; memory stays flat
             changes.update(p for p in zip(line.split(' '), fixed.split(' ')) if p[0] != p[1])
     return n
+
+# %% ../nbs/00_data.ipynb #b19df5ed
+def _visible(word): return repr(word.strip())[1:-1] # control characters as \x83: they upset terminals
 
 def _replace_kept(path, part):
     "Put the file `part` in the place of `path` and keep the original as `.bak`."
@@ -578,23 +596,25 @@ def repair_file(
 # %% ../nbs/00_data.ipynb #916f7e8b
 TEXT_SUFFIXES = ['.txt', '.csv', '.tsv', '.json', '.jsonl']
 
+def _text_files(path):
+    "The text files of a folder at any depth, hidden ones aside; or the file itself."
+    hidden = lambda f: any(part.startswith('.') for part in f.relative_to(path).parts)
+    if not path.is_dir(): return [path]
+    return sorted(f for f in path.rglob('*') if f.suffix in TEXT_SUFFIXES and f.is_file() and not hidden(f))
+
 def repair_files(
     path:str|Path,      # File, or folder whose text files (`TEXT_SUFFIXES`) are taken at any depth, hidden ones aside
     dry_run:bool=False, # Count only, write nothing
 ):                      # DataFrame, one row a file; the column `error` tells why a file was left alone
     "Repair a file or a folder; a file that cannot be repaired does not stop the others."
-    path = Path(path)
-    hidden = lambda f: any(part.startswith('.') for part in f.relative_to(path).parts)
-    files = [path]
-    if path.is_dir():
-        files = sorted(f for f in path.rglob('*') if f.suffix in TEXT_SUFFIXES and f.is_file() and not hidden(f))
     rows = []
-    for file in files:
+    for file in _text_files(Path(path)):
         try: rows.append(repair_file(file, dry_run))
-        except (OSError, ValueError) as e:
+        except (OSError, ValueError, RuntimeError) as e: # a RuntimeError is a link that leads to itself
             rows.append(dict(file=file.name, lines=0, repaired=0, lost=0, changes='', error=str(e)))
     return pd.DataFrame(rows, columns=['file', 'lines', 'repaired', 'lost', 'changes', 'error'])
 
+# %% ../nbs/00_data.ipynb #6245dfd6
 @call_parse
 def anchor_repair(
     path:str,           # File, or folder of text files

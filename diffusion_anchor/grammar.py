@@ -6,34 +6,39 @@
 __all__ = ['VALUES', 'IN_FIGURES', 'UNIONS', 'RULES', 'restaurant_pcfg', 'RestaurantGrammar']
 
 # %% ../nbs/01_grammar.ipynb #5861a92e
-import bisect,hashlib,itertools,math,random,re
-from collections import defaultdict
+import bisect, itertools, math, random, re
+from collections import Counter, defaultdict
 from copy import copy
 
-import nltk
+import nltk, numpy as np
 from fastcore.basics import patch
 from nltk.grammar import PCFG, Nonterminal, ProbabilisticProduction
+from .basics import interval, one_of, short_hash
 from .data import FIELDS, Corpus, Example, Vocab
 
 # %% ../nbs/01_grammar.ipynb #28df2a23
-VALUES = { # letter: field, its values
-    'N': ('name', ['The Blue Spice', 'The Rice Boat', 'The Golden Palace', 'The Mill', 'The Eagle', 'The Vaults',
-                   'The Punter', 'The Green Man', 'Café Rouge', 'Loch Fyne', 'Zizzi', 'Aromi', 'Strada', 'Cotto',
-                   'Giraffe', 'Wildwood']),
-    'T': ('type', ['restaurant', 'pub', 'coffee shop']),
-    'F': ('food', ['Italian', 'French', 'English', 'Indian', 'Japanese', 'Chinese']),
-    'P': ('price', ['cheap', 'moderate', 'expensive']),
-    'R': ('rating', ['high', 'average', 'low']),
-    'A': ('area', ['riverside', 'city centre']),
-    'K': ('family friendly', ['yes', 'no']),
-    'L': ('near', ['Burger King', 'Café Adriatic', 'Café Sicilia', 'Café Brazil', 'Clare Hall', 'Crowne Plaza Hotel',
-                   'All Bar One', 'The Six Bells', 'The Portland Arms', 'The Bakers', 'Avalon', 'Ranch'])}
-IN_FIGURES = {'cheap': 'less than £ 20', 'moderate': '£ 20 - 25', 'expensive': 'more than £ 30',
-              'high': '5 out of 5', 'average': '3 out of 5', 'low': '1 out of 5'}
-UNIONS = { # letter: any value of these fields; two fields together stand for a value of each
-    'V': ['P', 'R'],
-    'Q': ['F', 'P', 'R'],                                    # what an adjective says
-    'X': ['F', 'P', 'R', 'A', 'PF', 'RF', 'FA', 'PA', 'RA']} # what a first clause says beside name, type and near
+VALUES = """
+N name   -> The Blue Spice | The Rice Boat | The Golden Palace | The Mill | The Eagle | The Vaults | The Punter | \
+            The Green Man | Café Rouge | Loch Fyne | Zizzi | Aromi | Strada | Cotto | Giraffe | Wildwood
+T type   -> restaurant | pub | coffee shop
+F food   -> Italian | French | English | Indian | Japanese | Chinese
+P price  -> cheap | moderate | expensive
+R rating -> high | average | low
+A area   -> riverside | city centre
+K family friendly -> yes | no
+L near   -> Burger King | Café Adriatic | Café Sicilia | Café Brazil | Clare Hall | Crowne Plaza Hotel | \
+            All Bar One | The Six Bells | The Portland Arms | The Bakers | Avalon | Ranch
+"""
+VALUES = {letter: (field, re.split(r' \|\s+', values)) # letter: field, its values
+          for letter, field, values in re.findall(r'(?m)^(\w) (.*?) +-> (.*)$', VALUES)}
+
+# %% ../nbs/01_grammar.ipynb #5b2c6f4d
+IN_FIGURES = dict(cheap='less than £ 20', moderate='£ 20 - 25', expensive='more than £ 30',
+                  high='5 out of 5', average='3 out of 5', low='1 out of 5')
+UNIONS = dict( # letter: any value of these fields; two fields together stand for a value of each
+    V=['P', 'R'],
+    Q=['F', 'P', 'R'],                                    # what an adjective says
+    X=['F', 'P', 'R', 'A', 'PF', 'RF', 'FA', 'PA', 'RA']) # what a first clause says beside name, type and near
 
 # %% ../nbs/01_grammar.ipynb #3eb3ce69
 RULES = """
@@ -133,41 +138,47 @@ sight[city centre] -> (NP the/DT market/NN) | (NP the/DT square/NN)
 """
 
 # %% ../nbs/01_grammar.ipynb #6f54925c
-_LETTER = re.compile(r'(?<=[\[{,])[A-Z](?=[\]},])')
-
 def _fill(text, chosen):
     "Put the values `chosen` for each letter into `text`."
-    def feature(m): return '[' + ','.join(chosen.get(x,x).replace(' ','_') for x in m[1].split(',')) + ']'
+    def feature(m): return '[' + ','.join(chosen.get(x, x).replace(' ', '_') for x in m[1].split(',')) + ']'
     def article(m): return ('an' if chosen[m[1]][0] in 'AEIOUaeiou' else 'a') + '/DT'
     def phrase(m): return ' '.join(w + ('/DT' if w == 'The' else '/'+m[2]) for w in chosen[m[1]].split())
-    text = re.sub(r'\[([^\]]*)\]', feature, text)
-    text = re.sub(r'a\{(.)\}/DT', article, text)
-    return re.sub(r'\{(.)\}/(\w+)', phrase, text)
+    for form,value in (r'\[([^\]]*)\]', feature), (r'a\{([A-Z])\}/DT', article), (r'\{([A-Z])\}/(\w+)', phrase):
+        text = re.sub(form, value, text)
+    return text
+
+# %% ../nbs/01_grammar.ipynb #958067ec
+_LETTER = re.compile(r'(?<=[\[{,])[A-Z](?=[\]},])')
+
+def _shares(values):
+    "Letter -> value -> its share. Of a union each kind is as likely as another, and so is each value of a kind."
+    share = {letter: {v: 1/len(vs) for v in vs} for letter,vs in values.items()}
+    for letter,kinds in UNIONS.items():
+        if not values.keys() >= set(''.join(kinds)): continue # a language without these fields
+        share[letter] = {','.join(c): 1/len(kinds)/math.prod(len(values[l]) for l in kind)
+                         for kind in kinds for c in itertools.product(*(values[l] for l in kind))}
+    return share
 
 def _alternatives(rules, values):
     "Yield each alternative of the table: weight, [(left side, right side, share of weight) for a choice of values]."
-    share = {letter: {v: 1/len(vs) for v in vs} for letter,vs in values.items()}
-    for letter,kinds in UNIONS.items(): # each kind is as likely as another, and each value of a kind
-        share[letter] = {','.join(c): 1/len(kinds)/math.prod(len(values[l]) for l in kind)
-                         for kind in kinds for c in itertools.product(*(values[l] for l in kind))}
-    for line in filter(None, rules.splitlines()):
-        lhs,_,alternatives = line.partition('->')
+    share = _shares(values)
+    for lhs,arrow,alternatives in (line.partition('->') for line in rules.split('\n') if line):
+        if not arrow: raise ValueError(f'rules: found {lhs!r:.60}, expected left side -> right side')
         for alternative in alternatives.split(' | '):
-            weight,rhs = re.fullmatch(r'\s*(?:(\d+) )?\s*(.*?)\s*', alternative).groups()
-            letters = sorted(set(_LETTER.findall(lhs+rhs)))
-            choices = [dict(zip(letters, c)) for c in itertools.product(*(share[l] for l in letters))]
-            filled = [(_fill(lhs.strip(), c), _fill(rhs, c), math.prod(share[l][v] for l,v in c.items()))
-                      for c in choices]
-            yield float(weight or 1), filled
+            weight,rhs = re.fullmatch(r'\s*(?:(\d+) )?\s*(.*?)\s*', alternative, re.DOTALL).groups()
+            letters = sorted({one_of('rules: letter', letter, share) for letter in _LETTER.findall(lhs+rhs)})
+            choices = (dict(zip(letters, c)) for c in itertools.product(*(share[l] for l in letters)))
+            yield float(weight or 1), [(_fill(lhs.strip(), c), _fill(rhs, c),
+                                        math.prod(share[l][v] for l,v in c.items())) for c in choices]
 
 # %% ../nbs/01_grammar.ipynb #c71dd3f7
 def _symbol(node):
     "The nonterminal of a node in a right side: `is/VBZ` becomes `VBZ[is]`; a bracket is named by all that is in it."
     if isinstance(node, nltk.Tree): return f"{node.label()}[{' '.join(map(_symbol, node))}]"
-    if '/' not in node: return node
-    word,tag = node.rsplit('/', 1)
-    return f'{tag}[{word}]'
+    word,slash,tag = node.rpartition('/')
+    return f'{tag}[{word}]' if slash else node
 
+# %% ../nbs/01_grammar.ipynb #36602a2a
 def _inner(node, found):
     "Collect in `found` the one rule of each word and bracket inside `node`."
     for child in node:
@@ -177,41 +188,46 @@ def _inner(node, found):
         elif '/' in child: found[_symbol(child)] = child.rsplit('/', 1)[0]
 
 # %% ../nbs/01_grammar.ipynb #c492a1be
+def _expand(rules, values):
+    "(symbol -> its one right side or word), [(left side, weight, [(right side, share)])] of the table."
+    fixed,groups = {},[]
+    for weight,choices in _alternatives(rules, values):
+        by_lhs = defaultdict(list)
+        for lhs,rhs,share in choices:
+            try: tree = nltk.Tree.fromstring(f'(_ {rhs})')
+            except ValueError: raise ValueError(f'rules: found {rhs!r:.60}, expected (LABEL …) and word/TAG') from None
+            _inner(tree, fixed)
+            by_lhs[lhs].append((tuple(map(_symbol, tree)), share))
+        groups += [(lhs, weight, rhss) for lhs,rhss in by_lhs.items()]
+    return fixed,groups
+
+# %% ../nbs/01_grammar.ipynb #b8ed0efc
 def restaurant_pcfg(
     rules:str=RULES,  # The table, in the notation above
     values:dict=None, # Letter -> list of values; all of `VALUES` by default
 )->PCFG: # NLTK's own class, with start symbol S
     "Expand the table over the values. `ValueError` names a symbol that the table uses and does not explain."
-    values = values or {letter: vs for letter,(_,vs) in VALUES.items()}
-    fixed,groups = {},[] # symbol -> its one right side or word; (left side, weight, [(right side, share)])
-    for weight,choices in _alternatives(rules, values):
-        by_lhs = defaultdict(list)
-        for lhs,rhs,share in choices:
-            tree = nltk.Tree.fromstring(f'(_ {rhs})')
-            _inner(tree, fixed)
-            by_lhs[lhs].append((tuple(map(_symbol, tree)), share))
-        groups += [(lhs, weight, rhss) for lhs,rhss in by_lhs.items()]
+    fixed,groups = _expand(rules, values or {letter: vs for letter,(_,vs) in VALUES.items()})
     total = defaultdict(float)
-    for lhs,weight,rhss in groups: total[lhs] += weight
-    productions = [ProbabilisticProduction(Nonterminal(lhs), map(Nonterminal, rhs),
-                                           prob=weight/total[lhs] * share/sum(sh for _,sh in rhss))
-                   for lhs,weight,rhss in groups for rhs,share in rhss]
-    for s,rhs in fixed.items():
-        rhs = [rhs] if isinstance(rhs, str) else map(Nonterminal, rhs)
-        productions.append(ProbabilisticProduction(Nonterminal(s), rhs, prob=1.))
+    for lhs,weight,_ in groups: total[lhs] += weight
+    if zero := [lhs for lhs,weight in total.items() if not weight > 0]:
+        raise ValueError(f'rules: the weights of {zero[0]} are 0, expected one above 0')
+    if 'S' not in total: raise ValueError('rules: no rule for S, where every sentence starts')
+    made = [(lhs, map(Nonterminal, rhs), weight/total[lhs] * share/sum(sh for _,sh in rhss))
+            for lhs,weight,rhss in groups for rhs,share in rhss]
+    made += [(s, [rhs] if isinstance(rhs, str) else map(Nonterminal, rhs), 1.) for s,rhs in fixed.items()]
+    productions = [ProbabilisticProduction(Nonterminal(lhs), rhs, prob=prob) for lhs,rhs,prob in made]
     known = {p.lhs() for p in productions}
-    for p in productions:
-        for s in p.rhs():
-            if isinstance(s, Nonterminal) and s not in known: raise ValueError(f'rules: no rule for {s}, needed in {p}')
+    for s,made in ((s, p) for p in productions for s in p.rhs() if isinstance(s, Nonterminal)):
+        if s not in known: raise ValueError(f'rules: no rule for {s}, needed in {made}')
     return PCFG(Nonterminal('S'), productions)
 
 # %% ../nbs/01_grammar.ipynb #91911ef5
 def _lookahead(rules, word):
     "Symbol -> first word -> [(log-probability, right side, the words that every reading of it needs)]."
-    starts,needs = {},{}
+    starts,needs = {},{s: {w} for s,w in word.items()}
     def need_all(rhs): return set().union(*map(need, rhs))
     def need(symbol):
-        if symbol in word: return {word[symbol]}
         if symbol not in needs: needs[symbol] = set.intersection(*(need_all(rhs) for _,rhs in rules[symbol]))
         return needs[symbol]
     def first(symbol):
@@ -257,6 +273,7 @@ def _grow(self:RestaurantGrammar, symbol):
     at = min(bisect.bisect(cumulative, self.rng.random()), len(rules)-1) # the sum may fall short of 1 by rounding
     return symbol,[self._grow(s) for s in rules[at][1]]
 
+# %% ../nbs/01_grammar.ipynb #87100e12
 @patch
 def _nodes(self:RestaurantGrammar, derivation, said):
     "Nodes of the gold tree, a list since lower-case symbols give way to their children. Collects fields in `said`."
@@ -272,16 +289,16 @@ def _example(self:RestaurantGrammar, derivation):
     said = {}
     tree, = self._nodes(derivation, said)
     words,tags = map(list, zip(*tree.pos()))
-    text = ' '.join(words)
-    said = {f: v if v in text else IN_FIGURES.get(v, v) for f,v in said.items()}
+    said = {f: v if v in ' '.join(words) else IN_FIGURES.get(v, v) for f,v in said.items()}
     return Example(words, {f: said[f] for f in FIELDS if f in said}, tree, tags)
 
+# %% ../nbs/01_grammar.ipynb #cb90cb6e
 @patch
 def sample(self:RestaurantGrammar,
     n:int, # How many sentences
 )->list:   # Of `Example`, each with words, fields, tree and tags
     "The next `n` sentences of the stream."
-    if not isinstance(n, int) or n < 0: raise ValueError(f'n: found {n!r}, expected a whole number, 0 or more')
+    if type(n) is not int or n < 0: raise ValueError(f'n: found {n!r}, expected a whole number, 0 or more')
     return [self._example(self._grow('S')) for _ in range(n)]
 
 # %% ../nbs/01_grammar.ipynb #3f1c9a52
@@ -289,7 +306,7 @@ def sample(self:RestaurantGrammar,
 def key(self:RestaurantGrammar)->str: # 16 hex digits
     "The same for equal rules, in any order and in any process; nothing of the stream is in it."
     rules = sorted(f'{p.lhs()} -> {" ".join(map(repr, p.rhs()))} {p.prob():.9g}' for p in self.pcfg.productions())
-    return hashlib.sha256('\n'.join(rules).encode()).hexdigest()[:16]
+    return short_hash('\n'.join(rules))
 
 @patch
 def __eq__(self:RestaurantGrammar, other): return isinstance(other, RestaurantGrammar) and self.key() == other.key()
@@ -313,7 +330,7 @@ def corpus(self:RestaurantGrammar,
     n:int=20_000, # Sentences to train on; a twentieth as many each to watch and to report on, at least one
 )->Corpus: # Named 'grammar'; its `grammar` is this language with a stream of its own, apart from any whole seed
     "The next sentences of the stream as a corpus. Every word of the training split is in its vocabulary."
-    if n < 1: raise ValueError(f'n: found {n!r}, expected at least 1 sentence to train on')
+    if type(n) is not int or n < 1: raise ValueError(f'n: found {n!r}, expected at least 1 sentence to train on')
     train,valid,test = (self.sample(m) for m in (n, max(n//20, 1), max(n//20, 1)))
     vocab = Vocab.build((ex.words for ex in train), min_count=1)
     return Corpus('grammar', train, valid, test, vocab, self.fresh('corpus'))
@@ -350,6 +367,7 @@ def derivations(self:RestaurantGrammar,
     "Every way the rules make `words`: none outside the language, one inside it; more would mean an ambiguous grammar."
     return self._search(words)[0]
 
+# %% ../nbs/01_grammar.ipynb #52269cd0
 @patch
 def log_prob(self:RestaurantGrammar,
     words:list, # One sentence, a list of words
@@ -358,6 +376,7 @@ def log_prob(self:RestaurantGrammar,
     found = self.derivations(words)
     return math.log(sum(math.exp(p) for p,_ in found)) if found else -math.inf
 
+# %% ../nbs/01_grammar.ipynb #780c4800
 @patch
 def accepts(self:RestaurantGrammar,
     words:list, # One sentence, a list of words
@@ -368,6 +387,7 @@ def accepts(self:RestaurantGrammar,
 # %% ../nbs/01_grammar.ipynb #0305f63d
 @patch
 def _read(self:RestaurantGrammar, words):
+    "The `Example` of a sentence; a ValueError names the first word that no sentence has there."
     found,_ = self._search(words)
     if found: return self._example(found[0][1])
     _,reached = self._search(words, quick=False)
@@ -375,6 +395,7 @@ def _read(self:RestaurantGrammar, words):
     before = ' '.join(words[:reached])
     raise ValueError(f'words: found {words[reached]!r} (word {reached+1}) after {before!r}, where no sentence has it')
 
+# %% ../nbs/01_grammar.ipynb #5f870162
 @patch
 def parse(self:RestaurantGrammar,
     words:list, # One sentence, a list of words
@@ -382,6 +403,7 @@ def parse(self:RestaurantGrammar,
     "Its gold tree. `ValueError` names the first word that no sentence has there."
     return self._read(words).tree
 
+# %% ../nbs/01_grammar.ipynb #de1ec7a1
 @patch
 def fields(self:RestaurantGrammar,
     words:list, # One sentence, a list of words
@@ -390,8 +412,9 @@ def fields(self:RestaurantGrammar,
     return self._read(words).fields
 
 # %% ../nbs/01_grammar.ipynb #1bee61d0
-def _mean(g, cost, symbol, memo):
+def _mean(g, cost, symbol='S', memo=None):
     "Expected total of `cost(symbol, log-probability of its rule)` over a derivation of `symbol`."
+    memo = {} if memo is None else memo
     if symbol in g.word: return cost(symbol, 0.)
     if symbol not in memo:
         memo[symbol] = sum(math.exp(lp)*(cost(symbol, lp) + sum(_mean(g, cost, s, memo) for s in rhs))
@@ -401,20 +424,84 @@ def _mean(g, cost, symbol, memo):
 @patch
 def entropy(self:RestaurantGrammar)->float: # Nats a sentence
     "Exact entropy: the mean NLL of a perfect model. Divide by `mean_length()` for nats a word."
-    return _mean(self, lambda symbol,lp: -lp, 'S', {})
+    return _mean(self, lambda symbol,lp: -lp)
 
 @patch
 def mean_length(self:RestaurantGrammar)->float: # Words
     "Exact mean length of a sentence."
-    return _mean(self, lambda symbol,lp: float(symbol in self.word), 'S', {})
+    return _mean(self, lambda symbol,lp: float(symbol in self.word))
 
+# %% ../nbs/01_grammar.ipynb #a37b9781
 @patch
 def collision(self:RestaurantGrammar)->float: # Σ p², a probability
     "Exact chance that two independent sentences are the same; minus its log is the Rényi entropy of order 2."
-    memo = {}
+    memo = dict.fromkeys(self.word, 1.)
     def chance(symbol):
-        if symbol in self.word: return 1.
         if symbol not in memo:
             memo[symbol] = sum(math.exp(2*lp)*math.prod(map(chance, rhs)) for lp,rhs in self.rules[symbol])
         return memo[symbol]
     return chance('S')
+
+# %% ../nbs/01_grammar.ipynb #a8561159
+def _uses(g, derivation):
+    "Counter of the rules in a derivation: (left side, right side) -> how often."
+    uses,todo = Counter(),[derivation]
+    while todo:
+        symbol,children = todo.pop()
+        if symbol not in g.word: uses[symbol, tuple(child for child,_ in children)] += 1
+        todo += children
+    return uses
+
+# %% ../nbs/01_grammar.ipynb #c53eed68
+@patch
+def rule_uses(self:RestaurantGrammar,
+    words:list, # One sentence, a list of words
+)->Counter:     # (left side, right side) -> how often; empty outside the language
+    "Which rules make a sentence."
+    found = self.derivations(words)
+    return _uses(self, found[0][1]) if found else Counter()
+
+# %% ../nbs/01_grammar.ipynb #e34d23ca
+def _divergence(g, uses):
+    "Each sentence's part of the rule divergence, its mean: nats [N], from the `rule_uses` of N sentences."
+    total = sum(uses, Counter())
+    left = Counter()
+    for (lhs,_),k in total.items(): left[lhs] += k
+    true = {(lhs, rhs): lp for lhs,rules in g.rules.items() for lp,rhs in rules}
+    gain = {rule: math.log(k/left[rule[0]]) - true[rule] for rule,k in total.items()}
+    return np.array([sum(k*gain[rule] for rule,k in used.items()) for used in uses])
+
+@patch
+def rule_divergence(self:RestaurantGrammar,
+    sentences:list, # Lists of words; those outside the language do not count
+)->tuple:           # (nats a sentence, low, high): 95 % bootstrap over sentences; nan without an accepted one
+    "Σ over left sides of use × KL(use ‖ probability): a lower bound on KL(accepted text ‖ language)."
+    each = _divergence(self, [uses for words in sentences if (uses := self.rule_uses(words))])
+    return (float(each.mean()), *interval(each)) if len(each) else (math.nan,)*3
+
+# %% ../nbs/01_grammar.ipynb #fea943db
+@patch
+def rule_divergence_floor(self:RestaurantGrammar,
+    n:int,         # Sentences, as many as were accepted
+    seed:int|str=0, # Of them
+    draws:int=20,  # Sets of `n`
+)->tuple:          # (nats a sentence, low, high): mean over the sets, and between which 95 % of them lie
+    "What `rule_divergence` is for `n` sentences of the language itself."
+    for name,value in dict(n=n, draws=draws).items():
+        if type(value) is not int or value < 1: raise ValueError(f'{name}: found {value!r}, expected at least 1')
+    other = self.fresh(seed)
+    each = [_divergence(self, [_uses(self, other._grow('S')) for _ in range(n)]).mean() for _ in range(draws)]
+    return float(np.mean(each)), *map(float, np.quantile(each, [.025, .975]))
+
+# %% ../nbs/01_grammar.ipynb #59af57d5
+@patch
+def acceptance(self:RestaurantGrammar,
+    sentences:list, # Lists of words
+)->dict:            # accepted: share; nll, low, high: of the accepted, nats; entropy; words, of all; mean_length
+    "Exact NLL and length of a text beside the language's own."
+    nll = -np.array([self.log_prob(words) for words in sentences])
+    inside = nll[np.isfinite(nll)]
+    mean = lambda values: float(np.mean(values)) if len(values) else math.nan
+    low,high = interval(inside)
+    return dict(accepted=mean(np.isfinite(nll)), nll=mean(inside), low=low, high=high, entropy=self.entropy(),
+                words=mean([len(words) for words in sentences]), mean_length=self.mean_length())

@@ -22,13 +22,13 @@ def _fold(words): return tuple(_FORMS.get(w.lower(), w.lower()) for w in words)
 @lru_cache(maxsize=10_000)
 def _phrase(value): return _fold(value.split())
 
+# %% ../nbs/08_reading.ipynb #b0a9db0e
 def named_values(
-    words,  # One sentence
-    values, # Field -> values, from `field_values`
-)->set:     # Values named, of any field but 'family friendly'
+    words:list,  # One sentence
+    values:dict, # Field -> values, from `field_values`
+)->set:          # Values named, of any field but 'family friendly'
     "The values that stand in a sentence in whole words; of two that overlap the longer."
-    text = list(_fold(words))
-    found = set()
+    text, found = list(_fold(words)), set()
     there = (v for field in values if field != 'family friendly' for v in values[field])
     for value in sorted(there, key=lambda v: (-len(_phrase(v)), v)):
         phrase = _phrase(value)
@@ -56,8 +56,8 @@ _CLAUSE = re.compile(r' [.;,!] | but | and (?=(?:it|they|is|are|was|has|welcomes
 
 # %% ../nbs/08_reading.ipynb #e791ea38
 def family_friendly(
-    words, # One sentence
-)->set:    # Of 'yes' and 'no': empty if nothing is said, both if it contradicts itself
+    words:list, # One sentence
+)->set:         # Of 'yes' and 'no': empty if nothing is said, both if it contradicts itself
     "What a text says about families, by the phrase rule above."
     said, text = set(), ' '.join(words).lower().replace('-', ' ').replace('’', "'")
     for clause in _CLAUSE.split(f' {text} '):
@@ -72,16 +72,17 @@ def family_friendly(
 _BLEU = BLEU(effective_order=True, tokenize='none', force=True)
 
 def bleu4(
-    words,     # Found
-    reference, # Expected
-)->float:      # 0..1
+    words:list,     # Found
+    reference:list, # Expected
+)->float:           # 0..1
     "Sentence BLEU-4 on the words as they are."
     return _BLEU.sentence_score(' '.join(words), [' '.join(reference)]).score/100
 
+# %% ../nbs/08_reading.ipynb #a6f2e78c
 def rouge_l(
-    words,     # Found
-    reference, # Expected
-)->float:      # 0..1
+    words:list,     # Found
+    reference:list, # Expected
+)->float:           # 0..1
     "F-measure of the longest common subsequence."
     row = [0]*(len(reference) + 1) # longest common subsequence with each beginning of the reference
     for w in words:
