@@ -15,7 +15,7 @@ from .model import DiffusionLM
 def _error(model, ids, noise, t): # [B, 2]
     clean = model.embed(ids)
     x_t = model.schedule.q_sample(clean, t, noise)
-    x0_hat = model(x_t, t, model(x_t, t) if model.config.self_condition else None)
+    x0_hat = model(x_t, t, model.first_guess(x_t, t))
     nats = F.cross_entropy(model.logits(x0_hat).transpose(1, 2), ids, reduction='none').mean(1)
     return torch.stack([(x0_hat - clean).pow(2).mean((1, 2)), nats], 1)
 

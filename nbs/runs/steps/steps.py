@@ -5,7 +5,6 @@
 RUN is a run folder of the restaurant language. OUT/cells gets a record for each cell; one that is there is not done
 again, and a record half written is never there. OUT gets the tables. STEPS (16,32) leaves out other cells."""
 import math, sys, time
-from collections import Counter, defaultdict
 from pathlib import Path
 import numpy as np, pandas as pd, torch
 from diffusion_anchor.basics import environment, interval, read_json, write_json
@@ -17,22 +16,6 @@ from diffusion_anchor.train import Run
 SAMPLERS = {'ddpm': dict(sampler='ddpm'), 'ddim': dict(sampler='ddim', eta=0.), 'dpm2m': dict(sampler='dpm2m', eta=0.),
             'dpm2m-sde': dict(sampler='dpm2m', eta=1.)}
 
-def rules_of(grammar, words):
-    "Which rules the one derivation of a sentence uses."
-    used, stack = Counter(), [grammar.derivations(words)[0][1]]
-    while stack:
-        symbol, children = stack.pop()
-        if symbol not in grammar.word: used[symbol, tuple(kid[0] for kid in children)] += 1
-        stack += children
-    return used
-
-def rule_divergence(grammar, sentences):
-    "Σ over left sides of use × KL(use ‖ probability), nats a sentence."
-    counts = sum((rules_of(grammar, words) for words in sentences), Counter())
-    prob, total = {(s, rhs): math.exp(lp) for s, rules in grammar.rules.items() for lp, rhs in rules}, defaultdict(int)
-    for (symbol, _), k in counts.items(): total[symbol] += k
-    return sum(k * math.log(k / total[rule[0]] / prob[rule]) for rule, k in counts.items()) / max(len(sentences), 1)
-
 def measure(grammar, sentences):
     "The numbers of a cell; exact_ppl as in the study: exp of all nats of the accepted by all their words."
     log_prob, length = np.array([[grammar.log_prob(words), len(words)] for words in sentences]).T
@@ -43,7 +26,8 @@ def measure(grammar, sentences):
     nats, words = -log_prob[right], length[right]
     return row | dict(words_accepted=words.mean(), exact_nll=nats.mean(), exact_nll_word=nats.sum()/words.sum(),
                       exact_ppl=math.exp(nats.sum()/words.sum()), unique=len({*map(tuple, sentences)})/len(sentences),
-                      rule_divergence=rule_divergence(grammar, [s for s, ok in zip(sentences, right) if ok]))
+                      rule_divergence=grammar.rule_divergence(sentences)[0],
+                      rule_divergence_floor=grammar.rule_divergence_floor(int(right.sum()), draws=5)[0])
 
 def cell(model, cell, grids):
     "The record of one cell: its options, the time it took, the texts."
