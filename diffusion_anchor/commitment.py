@@ -239,7 +239,7 @@ def clamp_audit(
     schedule, guides = schedule or model.schedule, listify(guide)
     options = dict(seed=seed, steps=steps) | {f.name: how.pop(f.name) for f in fields(SampleConfig) if f.name in how}
     config = SampleConfig.of(config, **{k: v for k, v in options.items() if v is not None})
-    times, rng = config.timesteps(schedule), torch.Generator().manual_seed(config.seed)
+    times, rng = config.timesteps(schedule, model), torch.Generator().manual_seed(config.seed)
     pushes = nudge * torch.randn(n, model.config.seq_len, model.config.emb_dim, generator=rng).to(model.device)
     push = _push_at(times[0] * model.config.diffusion_steps / schedule.steps, pushes)
     ways = {'no clamp': dict(clamp=False), 'clamp': dict(clamp=True), 'clamp at last step': dict(clamp=times[-1] + 1),

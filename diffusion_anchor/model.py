@@ -137,6 +137,7 @@ class DiffusionLMConfig:
     emb_norm:float=None         # length of every embedding; None leaves it to training
     mse_weight:float=1.         # of the mse in the objective
     words_weight:float=1.       # of −log p(w | x_t) in the objective; 'words' alone
+    decided:list=None           # error on held-out text at even t, for the sampling grid of that name
 
     def __post_init__(self):
         def refuse(name, expected):
