@@ -1,5 +1,6 @@
-"""One sitting on a GPU: how fast a step of the paper's network is beside a plain re-statement of the authors' loop, then as
-many steps as fit into the time, then what that model writes. Everything is recorded as it comes, so that a stop loses nothing.
+"""One sitting on a GPU: how fast a step of the paper's network is beside a plain re-statement of the authors' loop,
+then as many steps as fit into the time, then what that model writes. Everything is recorded as it comes, so that a stop
+loses nothing.
 
     python .github/gpu.py --corpus e2e --out runs/gpu --seconds 570
 """
@@ -53,7 +54,7 @@ def peak_tflops(n=8192, repeats=10):
 
 
 def restated(corpus, config, steps):
-    "Seconds a step of what the authors' loop does: fp32, eager attention, tensor-wise AdamW and EMA, norms read at every step."
+    "Seconds a step of the authors' loop: fp32, eager attention, tensor-wise AdamW and EMA, norms read at every step."
     torch.backends.cuda.matmul.allow_tf32 = False
     model = DiffusionLM(DiffusionLMConfig(len(corpus.vocab), **config.model)).to(DEVICE).train()
     model.input_transformers.config._attn_implementation = 'eager'
@@ -100,7 +101,8 @@ def tflop_a_step(corpus, config):
 
 def same_losses(corpus, config, steps=30):
     "Largest relative difference between the losses of a plain and a recorded step, dropout off."
-    config = replace(config, steps=steps, log_every=1, eval_every=steps, save_every=steps, model=config.model | dict(dropout=0.))
+    config = replace(config, steps=steps, log_every=1, eval_every=steps, save_every=steps,
+                     model=config.model | dict(dropout=0.))
     plain, recorded = (fit(corpus, config, fast=fast).history.loss for fast in (False, DEVICE.type == 'cuda'))
     return float(((plain - recorded).abs() / plain).max())
 
@@ -147,7 +149,7 @@ def main():
     parser.add_argument('--train-until', type=float, default=390., help='seconds after the start when training stops')
     parser.add_argument('--bench-steps', type=int, default=200)
     parser.add_argument('--targets', default=None, help='file of semantic targets')
-    parser.add_argument('--anchor', type=float, default=None, help='λ of the report\'s anchor; the benchmark is left out then')
+    parser.add_argument('--anchor', type=float, default=None, help='λ of the anchor; leaves the benchmark out')
     parser.add_argument('--steps', type=int, default=None, help='training steps; otherwise as many as fit')
     parser.add_argument('--teacher', default=None, help='directory of a teacher; otherwise one is trained beside')
     parser.add_argument('--small', action='store_true', help='a tiny network and few samples: does the script run?')
@@ -161,25 +163,32 @@ def main():
     if args.teach: Teacher.train(corpus, epochs=1 if args.small else 4, progress=False).save(out/'teacher'); return
     teaching = None if args.teacher else subprocess.Popen([sys.executable, __file__, *sys.argv[1:], '--teach'])
     small = dict(hidden=32, layers=2, heads=2, seq_len=64) if args.small else {}
-    config, record, n = TrainConfig.preset(args.preset, model=small), Record(out/'record.json'), 20 if args.small else 500
+    config, record = TrainConfig.preset(args.preset, model=small), Record(out/'record.json')
+    n, sampling = (20, 4) if args.small else (500, 200)
     config = replace(config, anchor=None if args.anchor is None else Anchor(args.anchor))
     record.add(command=' '.join(['python .github/gpu.py', *sys.argv[1:]]), environment=environment(),
-               precision=pick_precision(config.precision, DEVICE), anchor=config.anchor.label if config.anchor else 'none')
+               precision=pick_precision(config.precision, DEVICE),
+               anchor=config.anchor.label if config.anchor else 'none')
     if args.anchor is None: bench(record, corpus, config, 4 if args.small else args.bench_steps)
     torch.set_float32_matmul_precision('high')
     fast = DEVICE.type == 'cuda' and record.found.get('largest_relative_difference', 0) < 2e-2
     left = args.train_until - (time.perf_counter() - BEGAN)
-    steps = args.steps or (40 if args.small else max(int(0.93 * left / record.found['recorded' if fast else 'plain']['s_per_step']) // 1000 * 1000, 1000))
-    every = 200 if not args.small else 10
-    config = replace(config, steps=steps, log_every=every, eval_every=max(steps//10//every*every, every), save_every=10**6*every)
+    steps, every = args.steps or 40, 10 if args.small else 200
+    if not args.steps and not args.small:
+        rate = record.found['recorded' if fast else 'plain']['s_per_step']
+        steps = max(int(0.93 * left / rate) // 1000 * 1000, 1000)
+    look = max(steps//10//every*every, every)
+    config = replace(config, steps=steps, log_every=every, eval_every=look, save_every=10**6*every)
     record.add(steps=steps, fast=fast)
     run = fit(corpus, config, None, fast=fast, time_limit=left + 20)
     run.history.to_csv(out/'history.csv', index=False)
-    record.add(trained_steps=int(run.history.step.iloc[-1]), last=run.history.iloc[-1].to_dict(), train_until=time.perf_counter() - BEGAN)
+    last = run.history.iloc[-1].to_dict()
+    record.add(trained_steps=int(last['step']), last=last, train_until=time.perf_counter() - BEGAN)
     model, ids = run.model, corpus.ids('valid', run.model.config.seq_len)[:256]
     texts = write(model, out, (16, 32, 64, 200) if not args.small else (4,), n)
     record.attempt('commitment', lambda: commitment(model, ids).to_dict('records'))
-    record.attempt('clamp_audit', lambda: clamp_audit(model, 200 if not args.small else 8, steps=64 if not args.small else 4).table.to_dict('index'))
+    audit = lambda: clamp_audit(model, 8 if args.small else 200, steps=4 if args.small else 64).table.to_dict('index')
+    record.attempt('clamp_audit', audit)
     record.attempt('embedding_health', lambda: embedding_health(model))
     if teaching: teaching.wait()
     if (where := Path(args.teacher or out/'teacher')).exists():
@@ -189,8 +198,10 @@ def main():
     record.attempt('texts', lambda: judged(texts, corpus, teacher))
     record.attempt('peers', lambda: judged(peers(corpus, teacher, n), corpus, teacher))
     if args.targets:
-        record.attempt('semantic', lambda: steered(model, corpus, teacher, 'semantic', load_targets(args.targets), 2 if args.small else 20, steps=4 if args.small else 200))
-    record.attempt('length', lambda: steered(model, corpus, teacher, 'length', make_targets(corpus, 'length', 16), 2 if args.small else 10, steps=4 if args.small else 200))
+        wishes, each = load_targets(args.targets), max(n//25, 2)
+        record.attempt('semantic', lambda: steered(model, corpus, teacher, 'semantic', wishes, each, steps=sampling))
+    lengths = make_targets(corpus, 'length', 16)
+    record.attempt('length', lambda: steered(model, corpus, teacher, 'length', lengths, max(n//50, 2), steps=sampling))
     if time.perf_counter() - BEGAN < args.seconds - 100:
         record.attempt('more texts', lambda: judged(write(model, out, (1000,), n) | texts, corpus, teacher))
 

@@ -1,4 +1,4 @@
-"""How readable the code is, in the terms of CONTRIBUTING: `python .github/measure.py` (needs ruff; other packages' folders may be named beside ours)."""
+"""How readable the code is, in the terms of CONTRIBUTING: `python .github/measure.py [FOLDER of another package …]`."""
 import argparse
 import ast
 import statistics
@@ -88,7 +88,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('others', nargs='*', help='folders of other packages, for comparison')
     others = parser.parse_args().others
-    packages = {'diffusion_anchor': of_package(ROOT / 'diffusion_anchor')} | {Path(o).name: of_package(o) for o in others}
+    packages = {Path(o).name: of_package(o) for o in [ROOT / 'diffusion_anchor', *others]}
     notebooks = {'nbs': of_notebooks(ROOT / 'nbs')}
     notebooks |= {Path(o).name: of_notebooks(o) for o in others if any(Path(o).glob('*.ipynb'))}
     for table in (packages, notebooks):
