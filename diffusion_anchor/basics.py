@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 import numpy as np, psutil, torch
 from fastcore.basics import patch
@@ -109,12 +110,14 @@ def short_hash(
 @cache
 def _code():
     "A hash of this package's own files: an edit between two runs of one version is told, too."
-    return short_hash(*(path.read_bytes() for path in sorted(Path(__file__).parent.glob('*.py'))))
+    here = Path(find_spec('diffusion_anchor').origin).parent
+    return short_hash(*(path.read_bytes() for path in sorted(here.glob('*.py'))))
 
 def environment() -> dict:
     "What a number depends on besides its key: versions, code and machine."
     packages = {name: version(name) for name in ('diffusion_anchor', 'torch', 'transformers')}
-    return packages | dict(code=_code(), python=platform.python_version(), system=f'{platform.system()} {platform.machine()}',
+    return packages | dict(code=_code(), python=platform.python_version(),
+                           system=f'{platform.system()} {platform.machine()}',
                            cores=os.cpu_count(), threads=torch.get_num_threads(),
                            gpu=torch.cuda.get_device_name() if torch.cuda.is_available() else None)
 
