@@ -10,7 +10,9 @@ __all__ = ['one_of', 'told_if_full', 'whole_file', 'write_json', 'read_json', 'f
 import errno, hashlib, json, math, os, platform, shutil, socket, threading, time, uuid
 from collections.abc import Callable, Iterable
 from contextlib import contextmanager
+from functools import cache
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 import numpy as np, psutil, torch
 from fastcore.basics import patch
@@ -105,10 +107,17 @@ def short_hash(
     return found.hexdigest()[:16]
 
 # %% ../nbs/00_basics.ipynb #2f42a982
+@cache
+def _code():
+    "A hash of this package's own files: an edit between two runs of one version is told, too."
+    here = Path(find_spec('diffusion_anchor').origin).parent
+    return short_hash(*(path.read_bytes() for path in sorted(here.glob('*.py'))))
+
 def environment() -> dict:
-    "What a number depends on besides code and seed: versions and machine."
+    "What a number depends on besides its key: versions, code and machine."
     packages = {name: version(name) for name in ('diffusion_anchor', 'torch', 'transformers')}
-    return packages | dict(python=platform.python_version(), system=f'{platform.system()} {platform.machine()}',
+    return packages | dict(code=_code(), python=platform.python_version(),
+                           system=f'{platform.system()} {platform.machine()}',
                            cores=os.cpu_count(), threads=torch.get_num_threads(),
                            gpu=torch.cuda.get_device_name() if torch.cuda.is_available() else None)
 
@@ -166,8 +175,8 @@ def _me():
 
 def _holds(owner, path):
     "Whether the process that wrote this lock is still there."
-    if owner.get('host') != socket.gethostname(): return time.time() - path.stat().st_mtime < _SILENT
-    try: return math.isclose(psutil.Process(owner.get('pid')).create_time(), owner.get('began'), abs_tol=2)
+    if owner['host'] != socket.gethostname(): return time.time() - path.stat().st_mtime < _SILENT
+    try: return math.isclose(psutil.Process(owner['pid']).create_time(), owner['began'], abs_tol=2)
     except (psutil.Error, TypeError, ValueError): return False
 
 # %% ../nbs/00_basics.ipynb #4eb28b25
@@ -195,11 +204,13 @@ class Lock:
 # %% ../nbs/00_basics.ipynb #46bd02ea
 def _clear(path):
     "Take away a lock that nobody holds; a Held that says who does, if somebody does."
+    try: age = time.time() - path.stat().st_mtime
+    except FileNotFoundError: return
     try: owner = read_json(path)
-    except ValueError: # a moment ago it was being written, or is gone
-        fresh = path.exists() and time.time() - path.stat().st_mtime < 2
-        owner = _me() if fresh else {}
-    if path.exists() and _holds(owner, path):
+    except ValueError: owner = {}
+    signed = {'host', 'pid', 'began'} <= set(owner)
+    if not signed and age < 2: raise Held(f"{path.parent} is being taken by another process; try again")
+    if signed and _holds(owner, path):
         since = time.strftime('%H:%M', time.localtime(owner['began']))
         raise Held(f"{path.parent} is held by process {owner['pid']} on {owner['host']}, which began at {since}; "
                    f"wait for it, or choose another folder ({path.name} may be removed if it is not there any more)")

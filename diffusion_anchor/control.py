@@ -498,8 +498,8 @@ def _steer_jobs(model, corpus, out, tasks, n_targets, targets, weights, options)
     return sorted(groups.values(), key=len, reverse=True) # the longest first, so that no process waits at the end
 
 def _versions(manifests):
-    "One line if results were made with several versions of torch or of this package, else none."
-    seen = {', '.join(f'{k} {m["environment"].get(k)}' for k in ('diffusion_anchor', 'torch')) for m in manifests}
+    "One line if results were made with several versions of torch, of this package or of its code, else none."
+    seen = {', '.join(f'{k} {m["environment"].get(k)}' for k in ('diffusion_anchor', 'torch', 'code')) for m in manifests}
     return [f"Results of different versions stand side by side: {'; '.join(sorted(seen))}."] if len(seen) > 1 else []
 
 # %% ../nbs/08e_control.ipynb #b66f61ce

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Automaton', 'Support', 'word_posterior', 'posterior_mean', 'IdealLM', 'ideal']
 
-# %% ../nbs/05b_ideal.ipynb #50b99b72
+# %% ../nbs/05b_ideal.ipynb #1b1a3757
 import copy, math
 from collections import defaultdict
 from functools import cache
@@ -15,7 +15,7 @@ from .data import END, PAD, START, Vocab
 from .grammar import RestaurantGrammar
 from .model import DiffusionLM
 
-# %% ../nbs/05b_ideal.ipynb #ef2552fa
+# %% ../nbs/05b_ideal.ipynb #a31430f9
 def _openings(grammar):
     "symbol -> [(probability, its first word, what of its rule follows)]."
     @cache
@@ -27,7 +27,7 @@ def _openings(grammar):
         return [(p, *key) for key, p in found.items()]
     return openings
 
-# %% ../nbs/05b_ideal.ipynb #51a44949
+# %% ../nbs/05b_ideal.ipynb #fe25b6f7
 class Automaton:
     "All sentences of a grammar, position by position: `layers[i]` has the edges that read word i + 1."
     def __init__(self,
@@ -54,7 +54,7 @@ class Automaton:
         edges = sum(len(layer[0]) for layer in self.layers)
         return f'Automaton({edges:,} edges at {len(self.layers)} positions)'
 
-# %% ../nbs/05b_ideal.ipynb #ff11b600
+# %% ../nbs/05b_ideal.ipynb #3b824f1f
 def _step(log_a, layer, fits):
     "Log sums [B, states] after one more word."
     source, target, word, log_p, n = layer
@@ -80,7 +80,7 @@ def log_sum(self:Automaton,
         elif n < len(self.layers): log_a = _step(log_a, self.layers[n], fits[:, n + 1])
     return torch.stack(found, 1).logsumexp(1)
 
-# %% ../nbs/05b_ideal.ipynb #748f66e6
+# %% ../nbs/05b_ideal.ipynb #7d42c0bc
 @patch
 def posterior(self:Automaton,
     log_likelihood:torch.Tensor, # [B, T, V]
@@ -90,7 +90,7 @@ def posterior(self:Automaton,
         fits = log_likelihood.detach().double().cpu().requires_grad_()
         return torch.autograd.grad(self.log_sum(fits).sum(), fits)[0]
 
-# %% ../nbs/05b_ideal.ipynb #fd577143
+# %% ../nbs/05b_ideal.ipynb #fdbfddc9
 class Support:
     "A set of sentences in the place of a language; answers as `Automaton` does."
     def __init__(self,
@@ -106,7 +106,7 @@ class Support:
         p = (sum(fits[:, i, self.rows[:, i]] for i in places) + self.log_p).softmax(-1)
         return torch.stack([torch.zeros_like(fits[:, i]).index_add(1, self.rows[:, i], p) for i in places], 1)
 
-# %% ../nbs/05b_ideal.ipynb #e900daa3
+# %% ../nbs/05b_ideal.ipynb #5c8bd636
 @torch.no_grad()
 def word_posterior(
     model:DiffusionLM,          # for its embeddings and schedule
@@ -132,7 +132,7 @@ def posterior_mean(
     pull = alpha_bar.sqrt() * sigma0_sq / (alpha_bar*sigma0_sq + 1 - alpha_bar)
     return (1 - pull * alpha_bar.sqrt()) * (p @ model.table) + pull * x_t
 
-# %% ../nbs/05b_ideal.ipynb #63bacfc0
+# %% ../nbs/05b_ideal.ipynb #fa2f1296
 class IdealLM(DiffusionLM):
     "A `DiffusionLM` that answers with the posterior of its language; made by `ideal`."
     def _answer(self, x_t, t, x0_prev=None):

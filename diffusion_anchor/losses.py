@@ -38,7 +38,7 @@ class Anchor:
 
     @property
     def label(self) -> str:
-        "A short name for tables: kind, λ, and what differs from the report's choice."
+        "A short name for tables: kind, λ, and what differs from `both` and `uniform`."
         weight = 'λ(step)' if callable(self.weight) else f'λ={self.weight:g}'
         return ' '.join([self.kind, weight] + [v for v in (self.grad, self.time) if v not in ('both', 'uniform')])
 
@@ -81,7 +81,7 @@ def _terms(model, ids, anchor, t, mean_emb, x0, x0_hat, log_p): # the terms of t
 # %% ../nbs/03_losses.ipynb #aef62bd3
 @dataclass
 class Losses:
-    "Means over the batch, and per-sentence values for the quarters of t."
+    "Means over the batch, and per-sentence values, from which room 04 takes means by quarter of t."
     loss:torch.Tensor        # what is minimised: mse + decoder_nll + prior + λ·anchor + words, weighted as configured
     mse:torch.Tensor         # mean squared error of x̂₀, averaged over T·d
     decoder_nll:torch.Tensor # −log p(w | x₀), nats a token
@@ -138,10 +138,10 @@ def _strata(schedule, n, strata, rng):
 
 # %% ../nbs/03_losses.ipynb #81151986
 def _clean_step(schedule, x0, mean_emb, x_t, x0_hat): # cost of the step below t = 0, for each sentence
-    ab, v = schedule.alpha_bar[0].item(), 2*schedule.sigma0_sq
+    ab, twice = schedule.alpha_bar[0].item(), 2*schedule.sigma0_sq # twice the variance of x₀ around EMB(w)
     mean_of = lambda clean: (clean + ab**0.5 * x_t) / (1 + ab)
     spared = x0[0].numel() / 2 * math.log(1 + ab)
-    return (_square(x0 - mean_of(x0_hat)) - _square(x0 - mean_of(mean_emb))) * (1 + ab) / v - spared
+    return (_square(x0 - mean_of(x0_hat)) - _square(x0 - mean_of(mean_emb))) * (1 + ab) / twice - spared
 
 # %% ../nbs/03_losses.ipynb #290c2680
 _TERMS = 'diffusion', 'clean_step', 'decoder', 'prior'

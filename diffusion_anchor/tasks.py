@@ -87,7 +87,7 @@ class Task:
     kind = None        # What pushes a text towards it, by its name in room `08d_guidance`; None: nothing does
     methods = 'guide', # How a text can be steered: 'guide' by pushing, 'hold' by words that are known
     whole = False      # Is END held? Then all words up to there count: one in a gap cuts nothing off
-    weight = 0.        # λ, of fluency in the update, as in the code of Li et al. (2022)
+    weight = 0.        # w, of the fluency term in the update, as in the code of Li et al. (2022)
     spelled = False    # Are words of the target to come out? Then the vocabulary must have them
     exhaustive = False # Are there few different ones? Then all are found first, or the common ones would always win
 
