@@ -16,19 +16,40 @@ from diffusion_anchor.data import PAD
 from diffusion_anchor.fluency import bigram_divergence
 from diffusion_anchor.grammar import RestaurantGrammar
 from diffusion_anchor.losses import diffusion_loss
-from diffusion_anchor.model import DiffusionLM, DiffusionLMConfig, time_features
+from diffusion_anchor.model import DiffusionLM, DiffusionLMConfig, time_features, _sdpa
+from transformers import AttentionInterface
 from diffusion_anchor.train import (TrainConfig, batch_rows, draw_known, draw_times, lr_factor, make_optimizers, orthogonal,
                                     mirror_start, open_corpus, update_ema, _autocast, pick_precision)
 OUT, LOG = Path(os.environ.get('CURE_OUT', '/tmp/cure')), Path(__file__).parents[1]/'nbs/runs/cure'
 
 # --- the network -----------------------------------------------------------------------------------------------------
-DEFAULT = dict(predict='x0', head='tied', norm=0., trust=0., token_time=False, feed='x0')
+DEFAULT = dict(predict='x0', head='tied', norm=0., trust=0., token_time=False, feed='x0', rope=0., position_std=2.)
+
+_TURNS = {}
+def turned(x, base):
+    "Rotary positions (Su et al. 2021) for queries or keys [B, H, T, k]: their product then depends on how far apart two places are."
+    T, k = x.shape[-2:]
+    if (T, k, base) not in _TURNS:
+        angles = torch.arange(T)[:, None] * base ** -(torch.arange(k//2) / (k//2))
+        _TURNS[T, k, base] = torch.cat([angles.cos()]*2, -1), torch.cat([-angles.sin(), angles.sin()], -1)
+    cos, sin = (v.to(x.dtype) for v in _TURNS[T, k, base])
+    return x * cos + x.roll(k//2, -1) * sin
+
+def rope_attention(module, query, key, value, *args, **kwargs):
+    base = module.config.rope_base
+    return _sdpa(module, turned(query, base), turned(key, base), value, *args, **kwargs)
+AttentionInterface.register('cure_rope', rope_attention)
+
 
 class Net(DiffusionLM):
     "A DiffusionLM that may predict words: x̂₀ = Σ p(w|x_t) EMB(w)."
     def __init__(self, config, vocab, **how):
         super().__init__(config, vocab)
         self.how = DEFAULT | how
+        if self.how['rope']:                       # one config for all layers
+            shared = self.input_transformers.layer[0].attention.self.config
+            shared.rope_base, shared._attn_implementation = self.how['rope'], 'cure_rope'
+            for layer in self.input_transformers.layer: layer.attention.self.config = shared
         if self.how['head'] == 'both':             # a second, untied way from the encoder to the words, silent at first
             self.words_head = nn.Linear(config.hidden, config.vocab_size, bias=False); nn.init.zeros_(self.words_head.weight)
         if self.how['trust']: self.trust = nn.Parameter(torch.tensor(0.)) # how far x_t's own likelihood is believed
@@ -50,6 +71,10 @@ class Net(DiffusionLM):
             x0_hat = self.output_down_proj(h).to(x_t.dtype)
             return x0_hat, self.logits(x0_hat)
         z = self.lm_head(self.output_down_proj(h)).float()
+        if self.how['rope']:                       # one config for all layers
+            shared = self.input_transformers.layer[0].attention.self.config
+            shared.rope_base, shared._attn_implementation = self.how['rope'], 'cure_rope'
+            for layer in self.input_transformers.layer: layer.attention.self.config = shared
         if self.how['head'] == 'both': z = z + self.words_head(h).float()
         if self.how['trust']: z = z + torch.tanh(self.trust) * self.likelihood(x_t, t)
         return z.softmax(-1) @ self.word_embedding.weight, z
@@ -174,7 +199,7 @@ def train(corpus, **args):
                                 warmup=how['warmup'], ema=how['ema'], model=dict(schedule=how['schedule'], diffusion_steps=how['T'], hidden=how['hidden'], layers=how['layers']))
     torch.manual_seed(how['seed'])
     net = Net(DiffusionLMConfig(len(corpus.vocab), **config.model), corpus.vocab, **shape)
-    net.position_embeddings.weight.data *= config.position_std
+    net.position_embeddings.weight.data *= shape['position_std']
     mirror_start(net); net.renorm()
     if how['init']: print(net.load_state_dict(load(how['init'], corpus)[0].state_dict(), strict=False), flush=True) # weights of a trunk at step `start`
     ema = copy.deepcopy(net).eval().requires_grad_(False)
@@ -207,7 +232,7 @@ def train(corpus, **args):
 
 # --- sampling --------------------------------------------------------------------------------------------------------
 SAMPLE = dict(n=500, steps=32, seed=0, say='mean', grid='even', sc='last', shift=0, temp=1., eta=1., back=None, back_say='near',
-              order=None, hold_from=1.0, top=1.0, ends='logits', say_below=2000, power=1., redo=0, redo_t=0, start_t=1999, feed='mean')
+              order=None, hold_from=1.0, top=1.0, ends='logits', say_below=2000, power=1., redo=0, redo_t=0, start_t=1999, feed='mean', multi=0., solver='ddpm', multi_below=2000)
 
 def grid_of(net, name, steps, curve, top=None):
     T = net.schedule.steps
@@ -251,11 +276,20 @@ def walk(net, n, how, curve, rows=0):
             if how['temp'] != 1 and net.how['predict'] == 'words': x0_hat = z.softmax(-1) @ net.word_embedding.weight
             point = word_points(net, z, how['say'] if t < how['say_below'] else 'mean', x0_hat)
             if how['feed'] == 'point': guess = point
+            lam = lambda v: math.log(max(ab(v), 1e-12) / max(1 - ab(v), 1e-12)) / 2
+            now = point
+            if how['multi'] and step and s >= 0 and t < how['multi_below']: # second order (Lu et al. 2022): where x̂₀ is heading
+                point = point + how['multi'] / 2 * (lam(s) - lam(t)) / (lam(t) - lam(times[step-1])) * (point - last)
+            last = now
             if how['order']: held, words = decide(net, z, held, words, (step+1)/len(times), how)
             beta = 1 - ab(t)/ab(s)
             mean = ab(s)**.5 * beta / (1-ab(t)) * point + (1-beta)**.5 * (1-ab(s)) / (1-ab(t)) * x
             noise = draw()
-            x = mean + (how['eta'] * beta * (1-ab(s)) / (1-ab(t)))**.5 * noise if s >= 0 else point
+            var = beta * (1-ab(s)) / (1-ab(t))
+            if how['solver'] == 'ddim' and s >= 0:
+                var = how['eta']**2 * var
+                mean = ab(s)**.5 * point + max(1 - ab(s) - var, 0)**.5 * (x - ab(t)**.5 * point) / (1-ab(t))**.5
+            x = mean + var**.5 * noise if s >= 0 else point
             if how['order']: x = torch.where(held[..., None], net.embed(words), x)
         ids = words if how['order'] else net.nearest(x)[0] if net.how['predict'] == 'words' else net.logits(x).argmax(-1)
     return ids, calls
