@@ -414,8 +414,9 @@ def exposure(net, name, corpus, k=4, steps=32, say='mean', n=250, seed=0, spread
     torch.manual_seed(seed)
     times = [int(v) for v in np.linspace(net.schedule.steps-1, 0, steps).round()]
     keep, rows = ids != PAD, []
+    entropy = lambda z: -(z.softmax(-1) * z.log_softmax(-1)).sum(-1)[keep].mean().item() # an exact walk leaves this as it is on fresh states
     ce = lambda z: F.cross_entropy(z.transpose(1, 2), ids, reduction='none')[keep].mean().item()
-    for at in (6, 8, 10, 12, 14, 16, 20, 24):
+    for at in [a for a in (6, 8, 10, 12, 14, 16, 20, 24) if a >= k]:
         x, (guess, z) = noised(net, ids, times[at-k], rng)
         for i in range(at-k, at):
             point = word_points(net, z, say, guess)
@@ -423,9 +424,10 @@ def exposure(net, name, corpus, k=4, steps=32, say='mean', n=250, seed=0, spread
             x = moved(net.schedule, point, x, tt, ss, torch.randn(x.shape, generator=rng))
             before = ce(z) if i == at-k else before
             guess, z = net.say(x, times[i+1], guess)
-        rows.append(dict(t=times[at], start=times[at-k], own=ce(z), fresh=ce(noised(net, ids, times[at], rng)[1][1]), fresh_start=before))
+        fresh = noised(net, ids, times[at], rng)[1][1]
+        rows.append(dict(t=times[at], start=times[at-k], own=ce(z), fresh=ce(fresh), fresh_start=before, own_entropy=entropy(z), fresh_entropy=entropy(fresh)))
     with open(LOG/'exposure.jsonl', 'a') as f: f.write(json.dumps(dict(model=name, k=k, steps=steps, say=say, rows=rows)) + '\n')
-    for r in rows: print(f"{name} t={r['t']:4d} from {r['start']:4d}: own {r['own']:.3f} fresh {r['fresh']:.3f} at start {r['fresh_start']:.3f}", flush=True)
+    for r in rows: print(f"{name} t={r['t']:4d} from {r['start']:4d}: own {r['own']:.3f} fresh {r['fresh']:.3f} at start {r['fresh_start']:.3f}; entropy own {r['own_entropy']:.3f} fresh {r['fresh_entropy']:.3f}", flush=True)
 
 def main():
     command, *rest = sys.argv[1:]
