@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['SAMPLERS', 'GRIDS', 'ROUNDINGS', 'Sampler', 'DDPM', 'DDIM', 'DPM2M', 'SampleConfig', 'Samples', 'generate',
-           'sentence_bleu', 'mbr', 'bench', 'anchor_bench', 'anchor_sample']
+           'sentence_bleu', 'mbr', 'anchor_sample']
 
 # %% ../nbs/05_sample.ipynb #7a6e3038
-import inspect, math, time
+import inspect, math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
 from pathlib import Path
 import numpy as np, pandas as pd, torch
@@ -20,9 +20,8 @@ from tqdm.auto import tqdm
 from .basics import one_of
 from .data import Vocab, until_end
 from .decisions import decided_times
-from .grammar import RestaurantGrammar
 from .model import DiffusionLM, NoiseSchedule
-from .train import Run, TrainConfig, fit, open_corpus
+from .train import Run
 
 # %% ../nbs/05_sample.ipynb #f20b5a26
 class Sampler:
@@ -310,59 +309,6 @@ def mbr(
     if not len(candidates): raise ValueError("mbr: no candidates")
     likeness = lambda i: sum(similarity(candidates[i], c) for j, c in enumerate(candidates) if j != i)
     return max(range(len(candidates)), key=likeness)
-
-# %% ../nbs/05_sample.ipynb #dd7b191a
-class _Enough(Exception): pass
-
-def _time_training(corpus, config, seconds): # the model, its steps and words a second; a first step is not counted
-    ticks, last = [], {}
-    def tick(step, row, model):
-        ticks.append((step, time.perf_counter())); last.update(model=model, words=row['words_per_s'])
-        if len(ticks) > 1 and ticks[-1][1] - ticks[0][1] >= seconds: raise _Enough
-    config = replace(config, log_every=2, eval_every=2*config.steps, save_every=2*config.steps)
-    try: fit(corpus, config, callbacks=[tick])
-    except _Enough: pass
-    (first, began), (done, ended) = ticks[0], ticks[-1]
-    return last['model'], (done - first) / (ended - began), last['words']
-
-# %% ../nbs/05_sample.ipynb #a6fbd267
-def _time_preset(name, seconds, corpus, n, steps): # the row of `bench`
-    config, gpu = TrainConfig.preset(name), torch.cuda.is_available()
-    if gpu: torch.cuda.reset_peak_memory_stats()
-    model, rate, words = _time_training(corpus, config, seconds)
-    began = time.perf_counter()
-    generate(model, n, steps)
-    sentences = n / (time.perf_counter() - began)
-    return dict(preset=name, parameters=sum(p.numel() for p in model.parameters()), steps_per_s=rate, words_per_s=words,
-                hours=config.steps/rate/3600, sentences_per_s=sentences,
-                gib=torch.cuda.max_memory_allocated()/2**30 if gpu else math.nan)
-
-# %% ../nbs/05_sample.ipynb #a0c11d7b
-def bench(
-    presets:Sequence=('toy', 'e2e-cpu'), # of `PRESETS`
-    seconds:float=10.,   # of training for each, after a first step that is not counted
-    corpus=None,         # a `Corpus`; None is the restaurant language
-    n:int=32,            # sentences to sample
-    steps:int=32,        # sampling steps
-) -> pd.DataFrame:       # a row a preset
-    """Speed of training and sampling on this machine: parameters, steps_per_s, words_per_s, hours (of the whole
-    preset), sentences_per_s, gib (peak memory, on a GPU)."""
-    corpus = corpus or RestaurantGrammar(0).corpus(2_000)
-    return pd.DataFrame([_time_preset(name, seconds, corpus, n, steps) for name in presets]).set_index('preset')
-
-# %% ../nbs/05_sample.ipynb #27ef91da
-@call_parse
-def anchor_bench(
-    presets:str='toy,e2e-cpu', # names joined with commas
-    corpus:str='grammar',  # grammar, e2e, a folder of E2E files, or a text file
-    seconds:float=10.,     # of training for each
-    n:int=32,              # sentences to sample
-    steps:int=32,          # sampling steps
-):
-    "How fast does this machine train and sample, and how long would a preset take?"
-    try: table = bench(presets.split(','), seconds, open_corpus(corpus), n, steps)
-    except (ValueError, FileNotFoundError) as error: raise SystemExit(f'anchor_bench: {error}') from None
-    print(table.round(3).to_string())
 
 # %% ../nbs/05_sample.ipynb #bcd212d5
 def _load_model(source): # a run folder, a model directory or a Hub id, on this machine's device
