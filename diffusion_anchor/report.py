@@ -241,7 +241,8 @@ def _short_runs(study, name):
     "Why runs of a variant are not known to be converged, a line each."
     for row in study.rows[study.rows.variant == name].to_dict('records'):
         path = study.dir/'records'/_slug(name, row['seed'])/'history.csv'
-        if not path.exists(): yield f"the training curve of {name}, seed {row['seed']}, is not here"; continue
+        if not path.exists():
+            yield f"training curves of {name} are not here"; break
         floor = {k.removeprefix('floor_'): v for k, v in row.items() if k.startswith('floor_') and np.isfinite(v)}
         watch = ConvergenceWatch(study.plan['config']['steps'], floor=floor, history=pd.read_csv(path)).table().verdict
         for told in ('short', 'too few rows'):
@@ -291,18 +292,33 @@ def criteria(self:Study,
     return pd.DataFrame.from_dict(rows, orient='index', columns=['value', 'met'], dtype=object)
 
 # %% ../nbs/09_report.ipynb #db474c95
+_SAYS = dict(relative_mid='relative distance', changed_beyond='tokens changed by clamping beyond a push of its size',
+             accepted='accepted texts', ppl_token="teacher's perplexity", control='control success',
+             rule_beyond='rule divergence above its floor', bigram_divergence='bigram divergence')
 _SHARES = 'accepted', 'changed_beyond', 'control'
 
-def _moved(name, row, numbers):
+def _stand_in(study, column, pair):
+    "What is recorded in the place of an endpoint that is not."
+    mean = study.mean()
+    if column == 'changed_beyond' and 'changed_clamp' in mean:
+        a, b = mean.changed_clamp[pair]
+        return f'tokens changed by clamping {a:.1%} → {b:.1%} (beyond a push of its size: not measured)'
+    if column == 'control' and study.control is not None:
+        asked = study.control[study.control.task.isin(list(TASKS))]
+        success = asked.pivot_table(index='task', columns='variant', values='success').reindex(columns=pair).dropna()
+        a, b = success.mean()
+        if len(success): return f'control success {a:.1%} → {b:.1%} (on {len(success)} of {len(TASKS)} tasks)'
+    return f'{_SAYS[column]} not measured'
+
+def _moved(study, row, pair):
     "An endpoint in words: from where to where."
-    if not row.seeds: return f'{name} not measured'
+    if not row.seeds: return _stand_in(study, row.column, pair)
     shown = '{:.1%}'.format if row.column in _SHARES else '{:.3f}'.format
-    lengths = _lengths(*numbers) if row.column == 'ppl_token' else ''
-    text = f"{name} ({row.column}) {shown(row.before)} → {shown(row.after)}{lengths}"
+    lengths = _lengths(*map(study.mean().loc.__getitem__, pair)) if row.column == 'ppl_token' else ''
+    text = f"{_SAYS[row.column]} {shown(row.before)} → {shown(row.after)}{lengths}"
     if not np.isfinite(row.p): return text
     low, high = (f'{100*v:+.1f}' if row.column in _SHARES else f'{v:+.3f}' for v in (row.low, row.high))
-    points = ' points' if row.column in _SHARES else ''
-    return f"{text}, 95 % {low} to {high}{points}"
+    return f"{text}, 95 % {low} to {high}{' points' * (row.column in _SHARES)}"
 
 # %% ../nbs/09_report.ipynb #7ee56a91
 @patch
@@ -315,15 +331,15 @@ def verdict(self:Study,
         lacks = f"{next(iter(self.plan['variants']))}, which the others are compared with, is missing" if first is None \
             else f'{first} stands alone'
         return self.notes + [f'{lacks}: nothing can be compared.']
-    table, reasons, numbers = self.endpoints(variant), self.withheld(variant), [self.mean().loc[v] for v in (first, asked)]
+    table, reasons = self.endpoints(variant), self.withheld(variant)
     said = f"withheld, for {'; '.join(reasons)}" if reasons else _outcome(table)
     out = self.notes + [f'Verdict on {asked} against {first}: {said}.']
     for name, row in table.iterrows():
-        told = f" (Holm p {row.holm:.3f}): {row.told}" if np.isfinite(row.holm) else f': {row.told}' * bool(row.seeds)
-        out.append(f'{_moved(name, row, numbers)}{told}.')
+        told = f' (Holm p {row.holm:.2g})' if np.isfinite(row.holm) else ''
+        out.append(f'{name.capitalize()}, {row.told}: {_moved(self, row, [first, asked])}{told}.')
     met = self.criteria(variant).met
     answers = {True: 'met', False: 'not met', None: 'not measured'}
-    return out + [f"The report's criteria: {'; '.join(f'{k}: {answers[v]}' for k, v in met.items())}."]
+    return out + [f"The report's criteria, by means: {'; '.join(f'{k}: {answers[v]}' for k, v in met.items())}."]
 
 # %% ../nbs/09_report.ipynb #1b56db1a
 def _outcome(table):
@@ -343,14 +359,12 @@ def answer(self:Study,
     question = (f"Does {asked or 'anchoring'} bring predictions nearer to words and make clamping needless, "
                 'with text and control as good as before?')
     if first is None or asked is None: return f'{question} This study cannot say, for it holds no two variants to compare.'
-    table, numbers, reasons = self.endpoints(variant), [self.mean().loc[v] for v in (first, asked)], self.withheld(variant)
+    table, reasons = self.endpoints(variant), self.withheld(variant)
     seeds = table.seeds.max()
-    over = f"{seeds} seed{'s' if seeds != 1 else ''} of {first} and {asked}"
-    if not reasons: start = f'{_outcome(table).capitalize()}, over {over}'
-    elif seeds < SEEDS: start = f"{'One seed is one seed' if seeds == 1 else f'Of {SEEDS} seeds there are {seeds}'}, " \
-                                'and the verdict is withheld'
-    else: start = f"The verdict over {over} is withheld ({'; '.join(reasons)})"
-    return f"{question} {start}: {'; '.join(_moved(name, row, numbers) for name, row in table.iterrows())}."
+    if not reasons: start = f'{_outcome(table).capitalize()}, over {seeds} seeds of each'
+    elif seeds >= SEEDS: start = f"Over {seeds} seeds of each the verdict is withheld ({'; '.join(reasons)})"
+    else: start = f"With {'one seed' if seeds == 1 else f'{seeds} seeds'} of each the verdict is withheld"
+    return f"{question} {start}: {'; '.join(_moved(self, row, [first, asked]) for _, row in table.iterrows())}."
 
 # %% ../nbs/09_report.ipynb #1fb54ef8
 def _text_figure(mean, n):

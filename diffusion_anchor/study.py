@@ -133,14 +133,16 @@ def _decided(subject): # when words are decided, as a share of T, and how often 
     return row
 
 def _floor(subject): # under the mse of any network with these embeddings, by quarter
-    rows = subject.corpus.ids('train', subject.model.config.seq_len, subject.run.config.packing)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore') # of sentences that are cut: training has said so
+        rows = subject.corpus.ids('train', subject.model.config.seq_len, subject.run.config.packing)
     return {f'floor_{k}': float(v) for k, v in floor_by_quarter(mse_floor(subject.model, rows)).items()}
 
 # %% ../nbs/08g_study.ipynb #69c7b41d
 _DISTANCES = dict(length_distance=length_distance, bigram_divergence=bigram_divergence) # never below 0: less is better
 
 def _as_text(texts, reference, teacher): # the numbers that held-out text is held against
-    row = {name: measure(texts, reference) for name, measure in _DISTANCES.items()}
+    row = {name: distance(texts, reference) for name, distance in _DISTANCES.items()}
     row |= dict(self_bleu=self_bleu(texts), distinct_2=distinct_n(texts, 2), words=_mean_words(texts))
     written = [t for t in texts if t.strip()]
     if teacher is not None: row['ppl_token'] = teacher.score(written).ppl_token if written else math.nan
