@@ -513,7 +513,7 @@ def _teach(out, corpus, epochs, seed, min_count):
 @call_parse
 def anchor_teacher(
     out:str,                # folder of the teacher; made here, or read if `texts` are given
-    corpus:str='grammar',   # grammar, e2e, a folder of E2E files, a run folder, or lines of text: « It is a pub. »
+    corpus:str='grammar',   # grammar, e2e, an E2E folder, a run folder, or a text, its lines like « It is a pub. »
     texts:str=None,         # a file of texts, one a line (« The Mill is a pub . »), to be scored by a saved teacher
     epochs:int=None,        # at most; by default 4, or more on a small corpus
     seed:int=0,             # of weights and order

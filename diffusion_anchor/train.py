@@ -873,7 +873,7 @@ def _fit_told(corpus, config, out, min_count, brief):
 # %% ../nbs/04_train.ipynb #a57b676e
 @call_parse
 def anchor_fit(
-    corpus:str='grammar',    # grammar, e2e, a folder of E2E files, a run folder, or a text « The Mill is a pub. »
+    corpus:str='grammar',    # grammar, e2e, an E2E folder, a run folder, or a text, its lines like « It is a pub. »
     preset:str='toy',        # quick, toy, full, e2e-cpu; for a GPU paper, paper-block, paper-640, t4, rtx3050
     out:str='runs/fit',      # run folder; a stopped run in it goes on
     steps:int=None,          # other than the preset's; fewer than its warm-up shorten that
