@@ -29,9 +29,9 @@ from .model import DiffusionLM, NoiseSchedule
 from .sample import SampleConfig, generate
 from .sample import _load_model
 from .scoring import score
-from .targets import field_values, load_targets, make_targets
+from .targets import _sentences, field_values, load_targets, make_targets
 from .tasks import TASKS, check_targets
-from .train import _fingerprint, open_corpus, worker_pool
+from .train import _fingerprint, _red_warnings, corpus_of, open_corpus, worker_pool
 
 # %% ../nbs/08e_control.ipynb #622d8d0b
 def known_ids(
@@ -408,12 +408,17 @@ class _Steer:
     shared:dict      # the key of model, corpus, teacher, annotator and classifier
 
     @property
+    def split(self) -> str:
+        "Where targets are drawn from: valid if there is no test split."
+        return 'test' if self.call['readers'].corpus.test else 'valid'
+
+    @property
     def key(self) -> dict:
         "Everything the result depends on."
         n, unguided, sample, steering = (self.call[k] for k in ('n', 'unguided', 'sample', 'steering'))
         steering = steering.settled([self.task])
         steering = replace(steering, reads=steering.reads[self.task])
-        wishes = f'{self.n_targets} of the test split'
+        wishes = f'{self.n_targets} of the {self.split} split'
         if self.targets is not None: wishes = f'{len(self.targets)} given, {short_hash(*map(_wish_key, self.targets))}'
         return self.shared | dict(task=self.task, targets=wishes) | _numbers(n, unguided, sample, steering)
 
@@ -452,14 +457,53 @@ def _is_done(job):
     return True
 
 # %% ../nbs/08e_control.ipynb #054efc4d
+def _needs(job):
+    "What `make_targets` needs beside the corpus: room, and who reads tags or trees."
+    room = job.model.config.seq_len - 2 # START and END are no words
+    return dict(max_words=room) | job.call['readers'].plugins([job.task])
+
 def _some_tasks(jobs): # a plain function of one argument, so that a process pool can send it
     "Run tasks that are not done yet, one after the other."
     for job in jobs:
         if _is_done(job): continue
-        readers, room = job.call['readers'], job.model.config.seq_len - 2 # START and END are no words
-        found = dict(max_words=room) | readers.plugins([job.task])
-        wishes = job.targets or make_targets(readers.corpus, job.task, job.n_targets, **found)
+        corpus = job.call['readers'].corpus
+        wishes = job.targets or make_targets(corpus, job.task, job.n_targets, split=job.split, **_needs(job))
         run_control(job.model, job.task, wishes, **job.call).save(job.folder, job.key)
+
+# %% ../nbs/08e_control.ipynb #d4f3de01
+def _why_not(job):
+    "What a task lacks on this corpus, in a line; None if it can run. A text has no fields, and nobody parses it."
+    kind, corpus = TASKS[job.task], job.call['readers'].corpus
+    try:
+        found = _needs(job)
+        plugin = found.get(kind.annotator)
+        there = [] if job.targets else _sentences(corpus, kind, job.split, plugin, found['max_words'])
+    except ValueError as fault: return str(fault).removeprefix('run_control: ')
+    try:
+        if plugin and there: plugin(there[0].words)
+    except ValueError: return # it refuses this sentence, and maybe not the next
+    except (OSError, ImportError) as fault: return str(fault).splitlines()[0] # it is not installed
+
+# %% ../nbs/08e_control.ipynb #d4f3de02
+def _other_words(model, corpus):
+    "A line if a model does not speak the corpus' words, else None."
+    ours, theirs = model.vocab.itos, corpus.vocab.itos
+    if ours == theirs: return
+    common = len({*ours} & {*theirs}) - 4
+    return (f"the model's vocabulary has {len(ours)} words and that of corpus {corpus.name!r} {len(theirs)}, {common} of "
+            "them in common; expected the corpus that the model was trained on")
+
+def _may_run(jobs):
+    "Jobs that can run, and a line for each task that cannot. Another study's folder is refused, a damaged result goes."
+    fit, notes = [], {}
+    for job in jobs:
+        if _is_done(job): fit.append(job); continue
+        why = notes.get(job.task) or _why_not(job)
+        if why: notes[job.task] = why
+        else: shutil.rmtree(job.folder, ignore_errors=True); fit.append(job)
+    notes = [f'{task} did not run: {why}' for task, why in notes.items()]
+    if not fit: raise ValueError(f"control_study: {'; '.join(notes) or 'no task is named'}")
+    return fit, notes
 
 # %% ../nbs/08e_control.ipynb #b044c479
 def _alone(jobs, threads):
@@ -505,26 +549,25 @@ def _versions(manifests):
 # %% ../nbs/08e_control.ipynb #b66f61ce
 def control_study(
     model:DiffusionLM,   # in eval mode
-    corpus:Corpus,       # for targets and classifiers
+    corpus:Corpus,       # for targets and classifiers: the one it was trained on
     out_dir,             # a folder a task is made in it; a stopped study goes on, another one is refused
     tasks:Sequence=TASKS, # which
-    n_targets:int=20,    # targets a task, drawn from the test split
+    n_targets:int=20,    # targets a task, drawn from the test split, or from valid where that is empty
     targets:dict=None,   # task -> `Target`s, instead of drawing them
     weights:dict=None,   # task -> weight of the fluency term; the authors' where there is none
     executor=None,       # a process pool, as for `run_study`; tasks that share a classifier stay in one process
     **options,           # of `run_control`
-) -> pd.DataFrame:       # a row a task; `.attrs['notes']` names versions that were mixed, and tasks that are missing
+) -> pd.DataFrame:       # a row a task; `.attrs['notes']` says which tasks could not run, are missing, or of other versions
     "Run the tasks, classifiers kept in `out_dir/classifiers`; what has the same key (`_Steer.key`) is not done again."
     out, tasks, began = Path(out_dir), list(tasks), time.perf_counter()
+    if other := _other_words(model, corpus): raise ValueError(f"control_study: {other}")
     groups = _steer_jobs(model, corpus, out, tasks, n_targets, targets or {}, weights or {}, options)
-    jobs = sorted(chain(*groups), key=lambda job: tasks.index(job.task))
-    for job in jobs: # another study's folder is refused before anything is run; a damaged result is named and goes
-        if not _is_done(job): shutil.rmtree(job.folder, ignore_errors=True)
-    _run_groups(groups, executor)
+    jobs, cannot = _may_run(sorted(chain(*groups), key=lambda job: tasks.index(job.task)))
+    _run_groups([left for group in groups if (left := [job for job in group if any(job is j for j in jobs)])], executor)
     done = [job.folder for job in jobs if (job.folder/'manifest.json').exists()]
     lost = [f'{job.folder.name} is missing: its process died twice.' for job in jobs if job.folder not in done]
     table = pd.DataFrame([ControlResult.load(folder).row() for folder in done])
-    table.attrs['notes'] = _versions([sealed(folder) for folder in done]) + lost
+    table.attrs['notes'] = cannot + _versions([sealed(folder) for folder in done]) + lost
     for note in table.attrs['notes']: warnings.warn(f'control_study: {note}', stacklevel=2)
     out.mkdir(parents=True, exist_ok=True); table.to_csv(out/'table.csv', index=False)
     told = dict(about=f"control_study({', '.join(tasks)}), {n_targets} targets a task", weights=weights or {},
@@ -541,6 +584,11 @@ def _asked(targets, tasks):
     if not Path(targets).is_file(): raise ValueError(f"targets={targets!r}, expected a number of at least 1, or a file")
     return 1, {tasks[0]: load_targets(targets)}
 
+def _its_corpus(name, run):
+    "The corpus that is named, else the run's own; a model that is no run folder and names none is tried with the grammar."
+    of_run = any((place/'history.csv').exists() for place in (Path(run), Path(run).parent))
+    return open_corpus(name or 'grammar') if name or not of_run else corpus_of(run)
+
 def _steer_run(run, corpus, tasks, targets, out, workers, teacher, n, **options):
     "The table of `control_study`; what is wrong is said before anything is loaded."
     tasks = [one_of('tasks', t, TASKS) for t in (TASKS if tasks == 'all' else tasks.split(','))]
@@ -549,7 +597,7 @@ def _steer_run(run, corpus, tasks, targets, out, workers, teacher, n, **options)
     number, given = _asked(targets, tasks)
     if Path(out).is_file(): raise ValueError(f"out={out!r} is a file, expected a folder")
     options |= dict(n=n, teacher=Teacher.load(teacher) if teacher else None)
-    corpus, model = open_corpus(corpus), _load_model(run)
+    corpus, model = _its_corpus(corpus, run), _load_model(run)
     with worker_pool(workers, max(1, os.cpu_count()//workers)) if workers > 1 else nullcontext() as pool:
         return control_study(model, corpus, out, tasks, number, given, executor=pool, **options)
 
@@ -557,21 +605,22 @@ def _steer_run(run, corpus, tasks, targets, out, workers, teacher, n, **options)
 @call_parse
 def anchor_control(
     run:str,               # a run folder, a model directory, or a Hub id
-    corpus:str='grammar',  # grammar, e2e, a folder of E2E files, or a text file
-    tasks:str='all',       # all, or names joined with commas
-    targets:str='20',      # how many a task, from the test split; or a file of them for the one task that is named
+    corpus:str=None,       # the run's own; else grammar, e2e, a folder of E2E files, a run folder, or a text file, a sentence a line
+    tasks:str='all',       # all, or some of semantic,pos,tree,spans,length,infill, joined with commas; length and infill run on any text
+    targets:str='20',      # how many a task, from the test split (valid where there is none); or a file of them for the one task that is named, such as {"task": "length", "value": 7} a line
     n:int=50,              # samples a target
     steps:int=200,         # sampling steps
     weight:float=None,     # of the fluency term; the authors' for each task otherwise
     reads:str='x_t',       # what constraints read: x_t (the paper), x0_hat or both
-    teacher:str=None,      # directory of a teacher, for lm-score
+    teacher:str=None,      # directory of a teacher (anchor_teacher), for lm-score
     out:str='runs/control', # results are written here
     workers:int=1,         # processes that share the tasks
     seed:int=0,            # of all noise
 ):
     "Steer a trained model through the tasks, and print success rates."
     options = dict(n=n, steps=steps, weight=weight, reads=reads, seed=seed)
-    try: table = _steer_run(run, corpus, tasks, targets, out, workers, teacher, **options)
+    try:
+        with _red_warnings(): table = _steer_run(run, corpus, tasks, targets, out, workers, teacher, **options)
     except (ValueError, OSError) as error: raise SystemExit(f'anchor_control: {error}') from None
     shown = ['task', 'method', 'success', 'low', 'high', 'unguided', 'lm_score', 'lm_score_unguided', 's_per_sample']
     print(table[shown].round(3).to_string(index=False))

@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['PRESETS', 'TERMS', 'TrainConfig', 'open_corpus', 'draw_times', 'draw_known', 'has_bf16', 'pick_precision',
            'orthogonal', 'Muon', 'make_optimizers', 'mirror_start', 'lr_factor', 'update_ema', 'batch_rows',
-           'by_quarter', 'validate', 'Batch', 'draw_batch', 'GraphedLoss', 'fresh_state', 'Run', 'fit', 'worker_pool',
-           'track', 'anchor_fit']
+           'by_quarter', 'validate', 'Batch', 'draw_batch', 'GraphedLoss', 'fresh_state', 'Run', 'fit', 'corpus_of',
+           'worker_pool', 'track', 'anchor_fit']
 
 # %% ../nbs/04_train.ipynb #b1ffee29
-import copy, json, math, multiprocessing, os, time, warnings
+import copy, json, math, multiprocessing, os, sys, time, warnings
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import MISSING, dataclass, field, fields, replace
@@ -159,22 +159,35 @@ def preset(cls:TrainConfig,
     name:str,  # one of `PRESETS`
     **changes, # fields to change; `model` fields are merged into the preset's
 ) -> TrainConfig:
-    "A ready recipe, with changes."
+    "A ready recipe, with changes; fewer steps than the warm-up shorten it, unless it is given."
     base = PRESETS[one_of('preset', name, PRESETS)]
     _only(f'preset {name!r}', changes, {f.name for f in fields(cls)})
-    return cls(**base | changes | {'model': base.get('model', {}) | (changes.get('model') or {})})
+    made = base | changes | {'model': base.get('model', {}) | (changes.get('model') or {})}
+    if 'warmup' not in changes and _whole(1)(made['steps']):
+        made['warmup'] = min(made.get('warmup', 0), made['steps'] - 1)
+    return cls(**made)
 
 # %% ../nbs/04_train.ipynb #6b22875b
 def open_corpus(
-    name:str, # 'grammar', 'e2e' (downloaded), a folder of E2E files, or a text file with a sentence a line
+    name:str, # 'grammar', 'e2e' (downloaded), a folder of E2E files, a text file with a sentence a line, or a run folder
     n:int=20_000, # training sentences, for 'grammar'
-) -> Corpus:
-    "A corpus by its name on the command line."
-    if name == 'grammar': return RestaurantGrammar(0).corpus(n)
-    if name == 'e2e': return load_e2e()
-    if Path(name).is_dir(): return load_e2e(name)
-    if Path(name).is_file(): return load_lines(name)
-    raise FileNotFoundError(f"corpus {name!r} is neither 'grammar', 'e2e', a folder of E2E files nor a text file")
+    min_count:int=None, # a word of E2E or of a text seen less often becomes UNK; None is the usual of `load_e2e`, `load_lines`
+) -> Corpus: # its `source` is these arguments
+    "A corpus by its name on the command line; a run folder stands for the corpus it was trained on."
+    path, more = Path(name), {} if min_count is None else dict(min_count=min_count)
+    if min_count is not None and not _whole(1)(min_count):
+        raise ValueError(f"min_count={min_count!r}, expected a whole number of at least 1")
+    of_run = name not in ('grammar', 'e2e') and (path/'history.csv').is_file()
+    if more and (of_run or name == 'grammar'):
+        raise ValueError(f"min_count={min_count}: the vocabulary of {name} is given, expected a text or E2E with it")
+    if of_run: return corpus_of(name)
+    if name == 'grammar': corpus, more = RestaurantGrammar(0).corpus(n), dict(n=n)
+    elif name == 'e2e': corpus = load_e2e(**more)
+    elif path.is_dir(): corpus, name = load_e2e(path, **more), str(path.resolve())
+    elif path.is_file(): corpus, name = load_lines(path, **more), str(path.resolve())
+    else: raise FileNotFoundError(f"corpus {name!r} is neither 'grammar', 'e2e', a folder of E2E files, a run folder "
+                                  "nor a text file")
+    return replace(corpus, source=dict(name=name) | more)
 
 # %% ../nbs/04_train.ipynb #845b9df2
 def draw_times(
@@ -535,7 +548,7 @@ def _newest(folder, key, may_change, told):
         raise ValueError(f"fit: {folder} has no sound checkpoint; remove {', '.join(left)} to begin again")
 
 # %% ../nbs/04_train.ipynb #d16a476a
-def _resume(state, folder, config, key, resume, may_change):
+def _resume(state, folder, config, key, resume, may_change, source):
     "Start a run folder, or load its checkpoint."
     known = {f.name for f in fields(TrainConfig)} - {'model', 'optimizer', 'start'}
     for name in may_change: one_of('fit: may_change', name, sorted(known))
@@ -553,8 +566,9 @@ def _resume(state, folder, config, key, resume, may_change):
     _warn_if_no_room(folder, state)
     if told == key: return
     if (folder/'config.json').is_dir(): _set_aside(folder/'config.json')
-    about = environment() | dict(precision=pick_precision(config.precision, state.model.device))
-    write_json(folder/'config.json', key | dict(environment=about)) # for people; what counts is the checkpoint's
+    about = dict(environment=environment() | dict(precision=pick_precision(config.precision, state.model.device)))
+    if source: about['source'] = source
+    write_json(folder/'config.json', key | about) # for people, and for `corpus_of`; what counts is the checkpoint's
 
 # %% ../nbs/04_train.ipynb #20de22a3
 class _Window:
@@ -607,13 +621,22 @@ def _must_be_finite(state, window, loss, train, config, folder):
     raise FloatingPointError(told)
 
 # %% ../nbs/04_train.ipynb #6e1d9566
-@dataclass
+@dataclass(repr=False)
 class Run:
     "A training run: the model (averaged weights), its history and its config."
     model:DiffusionLM    # in eval mode
     history:pd.DataFrame # a row each `log_every` steps, validation columns on some
     config:TrainConfig   # what it was trained with
     dir:Path=None        # where it lies on disk, if it does
+
+    def __repr__(self):
+        last, config, shape = self.history.iloc[-1], self.config, self.model.config
+        seen = ''.join(f", {name} {last[f'valid_{key}']:.4g}" for key, name in
+                       (('loss', 'validation loss'), ('nll', 'likelihood bound in nats a position')) if f'valid_{key}' in last)
+        size = f"{sum(p.numel() for p in self.model.parameters()):,} parameters, {shape.vocab_size:,} words, "
+        how = f"{config.optimizer}, {config.batch_size} sentences a step, seed {config.seed}, "
+        return (f"Run: step {last.step:.0f} of {config.steps}{seen}\n     {size}rows of {shape.seq_len}\n     "
+                f"{how}{config.anchor.label if config.anchor else 'no anchor'}; {f'in {self.dir}' if self.dir else 'not on disk'}")
 
 # %% ../nbs/04_train.ipynb #b9b37b4f
 @contextmanager
@@ -661,7 +684,7 @@ def fit(
     folder = Path(out_dir) if out_dir else None
     with _sitting(folder, callbacks):
         state, key = fresh_state(corpus, config, device), dict(train=config.to_dict(), corpus=_fingerprint(corpus))
-        if folder: _resume(state, folder, config, key, resume, may_change)
+        if folder: _resume(state, folder, config, key, resume, may_change, corpus.source)
         train, valid = _rows(corpus, config, state.model)
         window, train = _Window((train != PAD).sum(1)), train.to(device)
         loss_of = GraphedLoss(state.model, config) if _may_graph(config, device, fast) else \
@@ -741,6 +764,26 @@ def load(cls:Run,
     except (KeyError, TypeError) as fault: raise ValueError(f"Run.load: config of {folder}: {fault}") from None
     return cls(model, history, config, folder)
 
+# %% ../nbs/04_train.ipynb #b2d1de03
+def corpus_of(
+    directory, # a run folder, or the `model` in one
+) -> Corpus:
+    "The corpus a run was trained on; a ValueError where the folder does not say, or where it has changed since."
+    folder = next((p for p in (Path(directory), Path(directory).parent) if (p/'history.csv').exists()), None)
+    if folder is None: raise ValueError(f"{directory}: is no run folder, so it names no corpus; name it")
+    key = _told(folder) or next((kept.key for kept in sound_checkpoints(folder)), None)
+    if key is None: raise ValueError(f"{folder}: does not say what it was trained on; name the corpus")
+    told = key['corpus']
+    try: source = read_json(folder/'config.json').get('source')
+    except ValueError: source = None
+    if not source and told['name'] == 'grammar': source = dict(name='grammar', n=told['sentences'])
+    if not source and told['name'] != 'e2e':
+        raise ValueError(f"{folder}: was trained on {told['name']!r}, which has no name for open_corpus; name the corpus")
+    corpus = open_corpus(**source or dict(name='e2e'))
+    if other := differences(told, _fingerprint(corpus)):
+        raise ValueError(f"{folder}: its corpus {told['name']!r} has changed since: {other}")
+    return corpus
+
 # %% ../nbs/04_train.ipynb #fcdb410a
 def worker_pool(
     workers:int,   # processes
@@ -804,26 +847,48 @@ def _anchor_option(kind, weight, grad, time):
     for name, value, usual in (('weight', weight, 0.1), ('grad', grad, 'both'), ('time', time, 'uniform')):
         if value != usual: raise ValueError(f"{name}={value!r}, expected an anchor with it: nearest, argmax or nll")
 
+# %% ../nbs/04_train.ipynb #b2d1de05
+@contextmanager
+def _red_warnings():
+    "Warnings in a line each, in red on a terminal, without the place in the code."
+    def tell(message, *_, **__):
+        print(f'\033[31m{message}\033[0m' if sys.stderr.isatty() else f'warning: {message}', file=sys.stderr)
+    with warnings.catch_warnings():
+        warnings.showwarning = tell
+        yield
+
 # %% ../nbs/04_train.ipynb #a57b676e
+def _fit_told(corpus, config, out, min_count, brief):
+    "Train, with what is to be known of the corpus before and of the model after."
+    opened, seq_len = open_corpus(corpus, min_count=min_count), config.model.get('seq_len', DiffusionLMConfig(5).seq_len)
+    print(opened.summary(seq_len if config.packing == 'pad' else None), flush=True)
+    warnings.filterwarnings('ignore', message='.* sentences are longer than') # the summary has said so
+    run = fit(opened, config, out)
+    print(run, flush=True)
+    if brief: return
+    from diffusion_anchor.fluency import first_look # a later room
+    print(first_look(run.model, opened))
+
 @call_parse
 def anchor_fit(
-    corpus:str='grammar',    # grammar, e2e, a folder of E2E files, or a text file
-    preset:str='toy',        # a preset of `PRESETS`
+    corpus:str='grammar',    # grammar, e2e, a folder of E2E files, a run folder (its corpus), or a text file, a sentence a line: « The Eagle is a cheap pub. »
+    preset:str='toy',        # from small to large quick, toy, full, e2e-cpu; for a GPU paper, paper-block, paper-640, t4, rtx3050
     out:str='runs/fit',      # run folder; a stopped run in it goes on
-    steps:int=None,          # other than the preset's
+    steps:int=None,          # other than the preset's; fewer than its warm-up shorten that
     seed:int=0,              # of weights, batches and noise
+    min_count:int=None,      # words of a text or of E2E seen less often become UNK; by default fewer than 1 % of a text
+    seq_len:int=None,        # places of a row, START and END counted, other than the preset's; longer sentences are cut
     anchor:str='none',       # none, nearest, argmax or nll
     weight:float=0.1,        # λ of the anchor
     grad:str='both',         # both, prediction or embedding
     time:str='uniform',      # uniform or alpha_bar
+    brief:bool=False,        # no samples and no teacher in the end
 ):
-    "Train a Diffusion-LM."
-    changes = {} if steps is None else {'steps': steps}
+    "Train a Diffusion-LM, and show what it writes."
+    changes = {k: v for k, v in dict(steps=steps, model=seq_len and dict(seq_len=seq_len)).items() if v is not None}
     try:
-        config = TrainConfig.preset(preset, seed=seed, anchor=_anchor_option(anchor, weight, grad, time), **changes)
-        run = fit(open_corpus(corpus), config, out)
+        with _red_warnings():
+            config = TrainConfig.preset(preset, seed=seed, anchor=_anchor_option(anchor, weight, grad, time), **changes)
+            _fit_told(corpus, config, out, min_count, brief)
     except (ValueError, OSError, FloatingPointError, Held) as fault:
         raise SystemExit(f"anchor_fit: {str(fault).splitlines()[0].removeprefix('fit: ')}") from None
-    last = run.history.iloc[-1]
-    print(f"step {last.step:.0f}: validation loss {last.valid_loss:.4f}, mse {last.valid_mse:.4f}, "
-          f"likelihood bound {last.valid_nll:.3f} nats a position; saved in {out}")
