@@ -33,9 +33,10 @@ from .train import (GraphedLoss, Muon, TrainConfig, _loss_and_gradients, _may_gr
                                     draw_batch, fresh_state, has_bf16, make_optimizers, open_corpus, pick_precision,
                                     update_ema)
 
-# %% ../nbs/08h_bench.ipynb #f26953ff
+# %% ../nbs/08h_bench.ipynb #da91b201
 _FLAGS = 'avx2', 'avx512f', 'avx512_bf16'
-_SETTINGS = 'DIFFUSION_ANCHOR_BF16', 'ATEN_CPU_CAPABILITY', 'ONEDNN_MAX_CPU_ISA', 'OMP_NUM_THREADS'
+_SETTINGS = ('DIFFUSION_ANCHOR_BF16', 'ATEN_CPU_CAPABILITY', 'ONEDNN_MAX_CPU_ISA', 'MKL_ENABLE_INSTRUCTIONS',
+             'OMP_NUM_THREADS')
 
 def processor() -> dict: # name, flags, kernels, bf16, settings, load
     "The processor by the name `lscpu` gives it, what it can do, which of that is used, and how busy it is."
