@@ -597,7 +597,7 @@ def load_e2e(
 # %% ../nbs/00_data.ipynb #41607c05
 def _repair_lines(lines, out, tally, changes, bar):
     "Write the repaired `lines` to the binary file `out`; return how many there were."
-    for n,line in lines:
+    for n,line in lines: # noqa: B007 (the last n is the count)
         fixed = _repair_counted(line, tally)
         out.write(fixed.encode())
         bar.update(len(line))
