@@ -4,16 +4,15 @@ loses nothing.
 
     python .github/gpu.py --corpus e2e --out runs/gpu --seconds 570
 """
-import argparse, copy, json, subprocess, sys, time
+import argparse, json, subprocess, sys, time
 from dataclasses import replace
 from pathlib import Path
-import numpy as np, torch
-from torch.utils.flop_counter import FlopCounterMode
+import torch
+from diffusion_anchor.bench import PlainTraining, gflop_a_step, products, timed
 from diffusion_anchor.commitment import clamp_audit, commitment, embedding_health
 from diffusion_anchor.control import run_control
 from diffusion_anchor.fluency import Teacher, evaluate_texts, peers
-from diffusion_anchor.losses import Anchor, diffusion_loss
-from diffusion_anchor.model import DiffusionLM, DiffusionLMConfig
+from diffusion_anchor.losses import Anchor
 from diffusion_anchor.sample import generate
 from diffusion_anchor.targets import load_targets, make_targets
 from diffusion_anchor.train import TrainConfig, environment, fit, open_corpus, pick_precision
@@ -42,37 +41,19 @@ class Record:
         except Exception as error: self.add(**{f'{name}_failed': f'{type(error).__name__}: {error}'[:500]})
 
 
-def peak_tflops(n=8192, repeats=10):
-    "Rate of a bf16 matrix product on random data."
-    if DEVICE.type != 'cuda': n = 512
-    a, b = (torch.randn(n, n, device=DEVICE, dtype=torch.bfloat16) for _ in range(2))
-    for _ in range(3): a @ b
-    wait(); began = time.perf_counter()
-    for _ in range(repeats): a @ b
-    wait()
-    return 2*n**3*repeats / (time.perf_counter() - began) / 1e12
+def matmul_tflops():
+    "Rate of a bf16 matrix product."
+    side = products()['matrix product', 'bf16']
+    side(1)
+    return 1e-3 / side(1e4 if DEVICE.type == 'cuda' else 10)[0]
 
 
 def restated(corpus, config, steps):
-    "Seconds a step of the authors' loop: fp32, eager attention, tensor-wise AdamW and EMA, norms read at every step."
+    "Seconds a step of the plain re-statement."
     torch.backends.cuda.matmul.allow_tf32 = False
-    model = DiffusionLM(DiffusionLMConfig(len(corpus.vocab), **config.model)).to(DEVICE).train()
-    model.input_transformers.config._attn_implementation = 'eager'
-    ema, ids = copy.deepcopy(model), corpus.ids('train', model.config.seq_len)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=0., foreach=False, fused=False)
-    for step in range(-3, steps):
-        if step == 0: wait(); began = time.perf_counter()
-        batch = ids[torch.randint(len(ids), (config.batch_size,))].to(DEVICE)
-        t = torch.from_numpy(np.random.choice(model.schedule.steps, len(batch))).to(DEVICE)
-        out = diffusion_loss(model, batch, t=t)
-        optimizer.zero_grad(); out.loss.backward()
-        sum(p.grad.pow(2).sum().item() for p in model.parameters() if p.grad is not None)
-        optimizer.step()
-        with torch.no_grad():
-            for mean, p in zip(ema.parameters(), model.parameters()): mean.mul_(0.9999).add_(p, alpha=1e-4)
-        for value in (out.loss, out.mse, out.decoder_nll, out.prior): value.item()
-    wait()
-    return (time.perf_counter() - began) / steps
+    side = timed(PlainTraining(corpus, config).step)
+    side(3)
+    return side(steps)[0]
 
 
 def ours(corpus, config, steps, fast):
@@ -89,14 +70,6 @@ def ours(corpus, config, steps, fast):
     (s0, t0), (s1, t1) = ticks[1], ticks[-1]
     memory = torch.cuda.max_memory_allocated()/2**30 if DEVICE.type == 'cuda' else None
     return dict(s_per_step=(t1 - t0)/(s1 - s0), gib=memory)
-
-
-def tflop_a_step(corpus, config):
-    model = DiffusionLM(DiffusionLMConfig(len(corpus.vocab), **config.model)).to(DEVICE)
-    model.input_transformers.config._attn_implementation = 'eager'
-    ids = corpus.ids('train', model.config.seq_len)[:config.batch_size].to(DEVICE)
-    with FlopCounterMode(display=False) as counted: diffusion_loss(model, ids, self_condition=False).loss.backward()
-    return counted.get_total_flops() / 1e12
 
 
 def same_losses(corpus, config, steps=30):
@@ -131,8 +104,8 @@ def steered(model, corpus, teacher, task, targets, n, **options):
 
 def bench(record, corpus, config, few):
     "Speed of a step: re-stated, plain and recorded; and whether the last two compute the same."
-    record.attempt('matmul_tflops', peak_tflops)
-    record.attempt('tflop_a_step', lambda: tflop_a_step(corpus, config))
+    record.attempt('matmul_tflops', matmul_tflops)
+    record.attempt('tflop_a_step', lambda: gflop_a_step(corpus, config) / 1e3)
     record.attempt('restated_s_per_step', lambda: restated(corpus, config, max(few//8, 2)))
     torch.set_float32_matmul_precision('high')
     record.attempt('plain', lambda: ours(corpus, config, max(few//2, 4), False))

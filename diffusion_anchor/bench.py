@@ -4,17 +4,17 @@
 
 # %% auto #0
 __all__ = ['RESTATED', 'OURS', 'LADDER', 'FEW', 'WORKS', 'WALKS', 'processor', 'timed', 'in_turn', 'factors', 'products',
-           'gflop_a_step', 'PlainTraining', 'fit_side', 'restated_nearest', 'restated_walk', 'restated_guide',
+           'gflop_a_step', 'PlainTraining', 'FitTraining', 'restated_nearest', 'restated_walk', 'restated_guide',
            'restated_scores', 'Speed', 'judge', 'bench', 'anchor_bench']
 
-# %% ../nbs/08h_bench.ipynb #ebe87582
-import contextlib, copy, io, math, os, platform, subprocess, time
+# %% ../nbs/08h_bench.ipynb #c2db27f1
+import copy, math, os, platform, subprocess, time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 import matplotlib.pyplot as plt
-import numpy as np, pandas as pd, torch
+import numpy as np, pandas as pd, torch, torch.nn.functional as F
 from fastcore.basics import patch
 from fastcore.script import call_parse
 from torch.utils.flop_counter import FlopCounterMode
@@ -29,12 +29,14 @@ from .model import DiffusionLM, DiffusionLMConfig
 from .sample import SampleConfig, generate
 from .targets import make_targets
 from .tasks import TASKS
-from .train import (Muon, TrainConfig, fit, has_bf16, make_optimizers, open_corpus, pick_precision,
+from .train import (GraphedLoss, Muon, TrainConfig, _loss_and_gradients, _may_graph, _update,
+                                    draw_batch, fresh_state, has_bf16, make_optimizers, open_corpus, pick_precision,
                                     update_ema)
 
-# %% ../nbs/08h_bench.ipynb #f26953ff
+# %% ../nbs/08h_bench.ipynb #da91b201
 _FLAGS = 'avx2', 'avx512f', 'avx512_bf16'
-_SETTINGS = 'DIFFUSION_ANCHOR_BF16', 'ATEN_CPU_CAPABILITY', 'ONEDNN_MAX_CPU_ISA', 'OMP_NUM_THREADS'
+_SETTINGS = ('DIFFUSION_ANCHOR_BF16', 'ATEN_CPU_CAPABILITY', 'ONEDNN_MAX_CPU_ISA', 'MKL_ENABLE_INSTRUCTIONS',
+             'OMP_NUM_THREADS')
 
 def processor() -> dict: # name, flags, kernels, bf16, settings, load
     "The processor by the name `lscpu` gives it, what it can do, which of that is used, and how busy it is."
@@ -60,6 +62,7 @@ def timed(
 ) -> Callable:     # a side: units -> (wall, CPU) seconds of one unit
     "A side that repeats `work`."
     def side(units):
+        torch.manual_seed(0) # self-conditioning tosses coins: the same for all
         calls, began = max(round(units / per), 1), _now()
         for _ in range(calls): work()
         return (_now() - began) / (calls * per)
@@ -196,25 +199,25 @@ LADDER = { # name -> the switch that is turned on, those before it staying on
     '+ AdamW in one call': dict(fused=True), '+ averages in one call': dict(together=True),
     '+ nothing read': dict(reads=False)}
 
-# %% ../nbs/08h_bench.ipynb #89a724ca
-class _Enough(Exception): "Ends a `fit` that has been measured."
+# %% ../nbs/08h_bench.ipynb #4497baa6
+class FitTraining:
+    "The step of `fit`: all that it does but for the rows of its log, which come every few hundred steps."
+    def __init__(self,
+        corpus:Corpus,      # trained on
+        config:TrainConfig, # as it is
+    ):
+        self.config, self.state = config, fresh_state(corpus, config, _device())
+        model = self.state.model.train()
+        self.ids = corpus.ids('train', model.config.seq_len, config.packing).to(model.device)
+        self.loss = GraphedLoss(model, config) if _may_graph(config, model.device, None) else \
+            partial(_loss_and_gradients, self.state, config)
 
-def fit_side(
-    corpus:Corpus,      # trained on
-    config:TrainConfig, # as it is
-) -> Callable:          # a side whose unit is a training step
-    "`fit` itself, from a fresh start. Its first step, on a GPU the first stretch, is not counted."
-    skip = 1 if torch.cuda.is_available() else 0 # a stretch that compiles and records
-    def side(units):
-        ticks, every = [], units + 1 - skip # a row is logged after the first step, then after `every`
-        def tick(*_):
-            ticks.append(_now())
-            if len(ticks) == 2 + skip: raise _Enough
-        brief = replace(config, steps=10**9, log_every=every, eval_every=every*10**6, save_every=every*10**6)
-        with contextlib.redirect_stderr(io.StringIO()), contextlib.suppress(_Enough):
-            fit(corpus, brief, callbacks=[tick])
-        return (ticks[-1] - ticks[-2]) / units
-    return side
+    def step(self):
+        "One training step."
+        done = self.state.done
+        _, batch, first_guess = draw_batch(self.ids, done, self.config, self.state.model)
+        self.loss(batch, done, first_guess)
+        _update(self.state, self.config, done)
 
 # %% ../nbs/08h_bench.ipynb #423f0d51
 def _rungs(config): # of the ladder: a rung that would change nothing is left out
@@ -227,7 +230,8 @@ def _rungs(config): # of the ladder: a rung that would change nothing is left ou
 def _training(corpus, config, n):
     loop = PlainTraining(corpus, config)
     steps = {('training', name): timed(partial(loop.step, **how)) for name, how in _rungs(config).items()}
-    return products() | steps | {('training', OURS): fit_side(corpus, config)} | _optimizers(loop) | _averages(loop)
+    steps['training', OURS] = timed(FitTraining(corpus, replace(config, steps=10**9)).step)
+    return products() | steps | _optimizers(loop) | _averages(loop)
 
 # %% ../nbs/08h_bench.ipynb #fe532070
 def _averages(loop):
@@ -332,8 +336,9 @@ def restated_scores(
     "A text at a time, each value read."
     found = []
     for ids in teacher.encode(texts):
-        ids = torch.tensor([ids[:teacher.context]], device=teacher.model.device)
-        found.append(teacher.model(input_ids=ids, labels=ids).loss.item() * (ids.shape[1] - 1))
+        ids = torch.tensor(ids[:teacher.context], device=teacher.model.device)
+        logits = teacher.model(input_ids=ids[None]).logits[0, :-1]
+        found.append(F.cross_entropy(logits, ids[1:], reduction='sum').item())
     return found
 
 # %% ../nbs/08h_bench.ipynb #a38985ae
@@ -464,7 +469,8 @@ def plot(self:Speed,
 def _time_preset(name, seconds, corpus, n, steps): # the row of `bench`
     config, gpu = TrainConfig.preset(name), torch.cuda.is_available()
     if gpu: torch.cuda.reset_peak_memory_stats()
-    side, (model, _) = fit_side(corpus, config), _models(corpus, config)
+    side = timed(FitTraining(corpus, replace(config, steps=10**9)).step)
+    model, _ = _models(corpus, config)
     step = side(max(int(seconds / side(1)[0]), 1))[0]
     sentences = n / timed(partial(generate, model, n, steps))(1)[0]
     words = (corpus.ids('train', model.config.seq_len, config.packing) != PAD).sum(1).double().mean().item()
@@ -485,9 +491,11 @@ def bench(
     corpus = corpus or RestaurantGrammar(0).corpus(2_000)
     return pd.DataFrame([_time_preset(name, seconds, corpus, n, steps) for name in presets]).set_index('preset')
 
-# %% ../nbs/08h_bench.ipynb #34fbb63b
+# %% ../nbs/08h_bench.ipynb #949b265a
+def _short(v): return f'{v:,.4g}' if isinstance(v, float) else v
+
 def _told(speed): # what the command prints of one preset
-    cpu, print_ = speed.about['processor'], lambda title, table: print(f'\n{title}\n{table.round(3).to_string()}')
+    cpu, print_ = speed.about['processor'], lambda title, table: print(f'\n{title}\n{table.map(_short).to_string()}')
     print(f"\n{speed.about['preset']} on {cpu['name']} ({', '.join(cpu['flags'])}; kernels {cpu['kernels']}), "
           f"{speed.about['precision']}, load {cpu['load']}")
     print_('seconds a unit, and how many times faster', speed.factors())
@@ -518,6 +526,10 @@ def anchor_bench(
             if seconds: print(bench([name], seconds, words, n, steps).round(3).to_string())
             if not rounds: continue
             speed = judge(name, words, works.split(','), rounds, turn, n, out and Path(out)/f'{name}.json')
+            speed.about['command'] = (f'anchor_bench --presets {name} --corpus {words.name} --seconds 0 --n {n} '
+                                      f'--rounds {rounds} --turn {turn:g} --works {works}')
             _told(speed)
-            if out: speed.plot()[0].figure.savefig(Path(out)/f'{name}.png')
+            if not out: continue
+            speed.save(Path(out)/f'{name}.json')
+            speed.plot()[0].figure.savefig(Path(out)/f'{name}.png', dpi=80)
     except (ValueError, FileNotFoundError) as error: raise SystemExit(f'anchor_bench: {error}') from None

@@ -478,7 +478,7 @@ def _why_not(job):
         found = _needs(job)
         plugin = found.get(kind.annotator)
         there = [] if job.targets else _sentences(corpus, kind, job.split, plugin, found['max_words'])
-    except ValueError as fault: return str(fault).removeprefix('run_control: ')
+    except ValueError as fault: return str(fault).removeprefix('run_control: ').removeprefix(f'{job.task}: ')
     try:
         if plugin and there: plugin(there[0].words)
     except ValueError: return # it refuses this sentence, and maybe not the next
@@ -490,8 +490,8 @@ def _other_words(model, corpus):
     ours, theirs = model.vocab.itos, corpus.vocab.itos
     if ours == theirs: return
     common = len({*ours} & {*theirs}) - 4
-    return (f"the model's vocabulary has {len(ours)} words and that of corpus {corpus.name!r} {len(theirs)}, {common} of "
-            "them in common; expected the corpus that the model was trained on")
+    return (f"the model's vocabulary has {len(ours)} words and that of corpus {corpus.name!r} {len(theirs)}, "
+            f"{common} of them in common; expected the corpus that the model was trained on")
 
 def _may_run(jobs):
     "Jobs that can run, and a line for each task that cannot. Another study's folder is refused, a damaged result goes."
@@ -543,7 +543,8 @@ def _steer_jobs(model, corpus, out, tasks, n_targets, targets, weights, options)
 
 def _versions(manifests):
     "One line if results were made with several versions of torch, of this package or of its code, else none."
-    seen = {', '.join(f'{k} {m["environment"].get(k)}' for k in ('diffusion_anchor', 'torch', 'code')) for m in manifests}
+    told = ('diffusion_anchor', 'torch', 'code')
+    seen = {', '.join(f'{k} {m["environment"].get(k)}' for k in told) for m in manifests}
     return [f"Results of different versions stand side by side: {'; '.join(sorted(seen))}."] if len(seen) > 1 else []
 
 # %% ../nbs/08e_control.ipynb #b66f61ce
@@ -557,13 +558,14 @@ def control_study(
     weights:dict=None,   # task -> weight of the fluency term; the authors' where there is none
     executor=None,       # a process pool, as for `run_study`; tasks that share a classifier stay in one process
     **options,           # of `run_control`
-) -> pd.DataFrame:       # a row a task; `.attrs['notes']` says which tasks could not run, are missing, or of other versions
+) -> pd.DataFrame:       # a row a task; `.attrs['notes']` names what cannot run or is missing, and mixed versions
     "Run the tasks, classifiers kept in `out_dir/classifiers`; what has the same key (`_Steer.key`) is not done again."
     out, tasks, began = Path(out_dir), list(tasks), time.perf_counter()
     if other := _other_words(model, corpus): raise ValueError(f"control_study: {other}")
     groups = _steer_jobs(model, corpus, out, tasks, n_targets, targets or {}, weights or {}, options)
     jobs, cannot = _may_run(sorted(chain(*groups), key=lambda job: tasks.index(job.task)))
-    _run_groups([left for group in groups if (left := [job for job in group if any(job is j for j in jobs)])], executor)
+    groups = [[job for job in group if any(job is j for j in jobs)] for group in groups]
+    _run_groups([group for group in groups if group], executor)
     done = [job.folder for job in jobs if (job.folder/'manifest.json').exists()]
     lost = [f'{job.folder.name} is missing: its process died twice.' for job in jobs if job.folder not in done]
     table = pd.DataFrame([ControlResult.load(folder).row() for folder in done])
@@ -585,7 +587,7 @@ def _asked(targets, tasks):
     return 1, {tasks[0]: load_targets(targets)}
 
 def _its_corpus(name, run):
-    "The corpus that is named, else the run's own; a model that is no run folder and names none is tried with the grammar."
+    "The corpus that is named, else the run's own; a model that is not in a run folder is tried with the grammar."
     of_run = any((place/'history.csv').exists() for place in (Path(run), Path(run).parent))
     return open_corpus(name or 'grammar') if name or not of_run else corpus_of(run)
 
@@ -605,9 +607,9 @@ def _steer_run(run, corpus, tasks, targets, out, workers, teacher, n, **options)
 @call_parse
 def anchor_control(
     run:str,               # a run folder, a model directory, or a Hub id
-    corpus:str=None,       # the run's own; else grammar, e2e, a folder of E2E files, a run folder, or a text file, a sentence a line
-    tasks:str='all',       # all, or some of semantic,pos,tree,spans,length,infill, joined with commas; length and infill run on any text
-    targets:str='20',      # how many a task, from the test split (valid where there is none); or a file of them for the one task that is named, such as {"task": "length", "value": 7} a line
+    corpus:str=None,       # the run's own; else grammar, e2e, a folder of E2E files, a run folder, or a text
+    tasks:str='all',       # all, or some of semantic,pos,tree,spans,length,infill; the last two run on any text
+    targets:str='20',      # how many a task, of held-out text; or a file for one: {"task": "length", "value": 7} a line
     n:int=50,              # samples a target
     steps:int=200,         # sampling steps
     weight:float=None,     # of the fluency term; the authors' for each task otherwise

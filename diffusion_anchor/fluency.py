@@ -502,11 +502,19 @@ def _in_words(texts, corpus):
     return min((texts, anew), key=lambda some: unk_share(some, corpus.vocab))
 
 # %% ../nbs/07_fluency.ipynb #c3e2de08
+def _teach(out, corpus, epochs, seed, min_count):
+    "Train a teacher and save it, with what is to be known of the corpus and of the training."
+    if (Path(out)/'manifest.json').exists(): raise ValueError(f"{out} holds a teacher; choose another folder")
+    opened = open_corpus(corpus, min_count=min_count)
+    print(opened.summary(), flush=True)
+    teacher = Teacher.train(opened, epochs=epochs, seed=seed, progress=False)
+    print(teacher.history.round(3).to_string(), f'{teacher}, saved in {teacher.save(out)}', sep='\n')
+
 @call_parse
 def anchor_teacher(
     out:str,                # folder of the teacher; made here, or read if `texts` are given
-    corpus:str='grammar',   # grammar, e2e, a folder of E2E files, a run folder (its corpus), or a text file, a sentence a line
-    texts:str=None,         # a file of texts, one a line (« The Eagle is a cheap pub . »), to be scored by a saved teacher
+    corpus:str='grammar',   # grammar, e2e, an E2E folder, a run folder, or a text, its lines like « It is a pub. »
+    texts:str=None,         # a file of texts, one a line (« The Mill is a pub . »), to be scored by a saved teacher
     epochs:int=None,        # at most; by default 4, or more on a small corpus
     seed:int=0,             # of weights and order
     min_count:int=None,     # as in anchor_fit: the same vocabulary is needed to read the same texts
@@ -514,15 +522,9 @@ def anchor_teacher(
     "Train a teacher and save it; or score a file of texts with a saved one."
     try:
         with _red_warnings():
-            if texts is None:
-                if (Path(out)/'manifest.json').exists(): raise ValueError(f"{out} holds a teacher; choose another folder")
-                opened = open_corpus(corpus, min_count=min_count)
-                print(opened.summary(), flush=True)
-                teacher = Teacher.train(opened, epochs=epochs, seed=seed, progress=False)
-                print(teacher.history.round(3).to_string(), f'{teacher}, saved in {teacher.save(out)}', sep='\n')
-            else:
-                scores = Teacher.load(out).score(read_texts(texts))
-                print(scores.table().round(3).to_string(), scores.counts, sep='\n')
+            if texts is None: return _teach(out, corpus, epochs, seed, min_count)
+            scores = Teacher.load(out).score(read_texts(texts))
+            print(scores.table().round(3).to_string(), scores.counts, sep='\n')
     except (ValueError, OSError) as fault: raise SystemExit(f"anchor_teacher: {fault}") from None
 
 # %% ../nbs/07_fluency.ipynb #c3e2de09

@@ -169,9 +169,9 @@ def preset(cls:TrainConfig,
 
 # %% ../nbs/04_train.ipynb #6b22875b
 def open_corpus(
-    name:str, # 'grammar', 'e2e' (downloaded), a folder of E2E files, a text file with a sentence a line, or a run folder
+    name:str, # 'grammar', 'e2e' (downloaded), a folder of E2E files, a text with a sentence a line, or a run folder
     n:int=20_000, # training sentences, for 'grammar'
-    min_count:int=None, # a word of E2E or of a text seen less often becomes UNK; None is the usual of `load_e2e`, `load_lines`
+    min_count:int=None, # a word seen less often becomes UNK; None is the usual of `load_e2e` and `load_lines`
 ) -> Corpus: # its `source` is these arguments
     "A corpus by its name on the command line; a run folder stands for the corpus it was trained on."
     path, more = Path(name), {} if min_count is None else dict(min_count=min_count)
@@ -631,12 +631,12 @@ class Run:
 
     def __repr__(self):
         last, config, shape = self.history.iloc[-1], self.config, self.model.config
-        seen = ''.join(f", {name} {last[f'valid_{key}']:.4g}" for key, name in
-                       (('loss', 'validation loss'), ('nll', 'likelihood bound in nats a position')) if f'valid_{key}' in last)
+        told = dict(valid_loss='validation loss {:.4g}', valid_nll='likelihood bound {:.4g} nats a position')
+        seen = ''.join(', ' + line.format(last[key]) for key, line in told.items() if key in last)
         size = f"{sum(p.numel() for p in self.model.parameters()):,} parameters, {shape.vocab_size:,} words, "
         how = f"{config.optimizer}, {config.batch_size} sentences a step, seed {config.seed}, "
-        return (f"Run: step {last.step:.0f} of {config.steps}{seen}\n     {size}rows of {shape.seq_len}\n     "
-                f"{how}{config.anchor.label if config.anchor else 'no anchor'}; {f'in {self.dir}' if self.dir else 'not on disk'}")
+        how += f"{config.anchor.label if config.anchor else 'no anchor'}; {self.dir or 'not on disk'}"
+        return f"Run: step {last.step:.0f} of {config.steps}{seen}\n     {size}rows of {shape.seq_len}\n     {how}"
 
 # %% ../nbs/04_train.ipynb #b9b37b4f
 @contextmanager
@@ -778,7 +778,7 @@ def corpus_of(
     except ValueError: source = None
     if not source and told['name'] == 'grammar': source = dict(name='grammar', n=told['sentences'])
     if not source and told['name'] != 'e2e':
-        raise ValueError(f"{folder}: was trained on {told['name']!r}, which has no name for open_corpus; name the corpus")
+        raise ValueError(f"{folder}: was trained on {told['name']!r}, which open_corpus cannot open; name the corpus")
     corpus = open_corpus(**source or dict(name='e2e'))
     if other := differences(told, _fingerprint(corpus)):
         raise ValueError(f"{folder}: its corpus {told['name']!r} has changed since: {other}")
@@ -857,10 +857,11 @@ def _red_warnings():
         warnings.showwarning = tell
         yield
 
-# %% ../nbs/04_train.ipynb #a57b676e
+# %% ../nbs/04_train.ipynb #b2d1de07
 def _fit_told(corpus, config, out, min_count, brief):
     "Train, with what is to be known of the corpus before and of the model after."
-    opened, seq_len = open_corpus(corpus, min_count=min_count), config.model.get('seq_len', DiffusionLMConfig(5).seq_len)
+    opened = open_corpus(corpus, min_count=min_count)
+    seq_len = config.model.get('seq_len', DiffusionLMConfig.seq_len)
     print(opened.summary(seq_len if config.packing == 'pad' else None), flush=True)
     warnings.filterwarnings('ignore', message='.* sentences are longer than') # the summary has said so
     run = fit(opened, config, out)
@@ -869,10 +870,11 @@ def _fit_told(corpus, config, out, min_count, brief):
     from diffusion_anchor.fluency import first_look # a later room
     print(first_look(run.model, opened))
 
+# %% ../nbs/04_train.ipynb #a57b676e
 @call_parse
 def anchor_fit(
-    corpus:str='grammar',    # grammar, e2e, a folder of E2E files, a run folder (its corpus), or a text file, a sentence a line: « The Eagle is a cheap pub. »
-    preset:str='toy',        # from small to large quick, toy, full, e2e-cpu; for a GPU paper, paper-block, paper-640, t4, rtx3050
+    corpus:str='grammar',    # grammar, e2e, an E2E folder, a run folder, or a text, its lines like « It is a pub. »
+    preset:str='toy',        # quick, toy, full, e2e-cpu; for a GPU paper, paper-block, paper-640, t4, rtx3050
     out:str='runs/fit',      # run folder; a stopped run in it goes on
     steps:int=None,          # other than the preset's; fewer than its warm-up shorten that
     seed:int=0,              # of weights, batches and noise
