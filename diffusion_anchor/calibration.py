@@ -52,7 +52,7 @@ def calibration_error(
     said:pd.DataFrame, # from `claims`
     bins:int=10,       # of equal numbers of positions
 ) -> float:            # 0 is honest, 1 the worst
-    "Expected calibration error (Guo et al. 2017): mean distance between p and the share right, over bins of equal size."
+    "Expected calibration error (Guo et al. 2017): mean distance between p and the share right, over equal bins."
     table = reliability(said, 'p', bins)
     return float(((table.p - table.right).abs() * table.positions).sum() / table.positions.sum())
 
@@ -112,7 +112,8 @@ def exposure(
     rows = []
     for (t, x), step in zip(states, samples.trace[1:]):
         fresh = noised(model, ids, t, rng)
-        rows.append(dict(t=t, own=error(step['x0_hat'].to(x), x, t), fresh=error(model(fresh, t, model.first_guess(fresh, t)), fresh, t)))
+        guess = model(fresh, t, model.first_guess(fresh, t))
+        rows.append(dict(t=t, own=error(step['x0_hat'].to(x), x, t), fresh=error(guess, fresh, t)))
     return pd.DataFrame(rows).assign(ratio=lambda table: table.own / table.fresh)
 
 # %% ../nbs/06b_calibration.ipynb #a8ae411d
@@ -136,9 +137,9 @@ def clamp_beyond_push(
 def decision_times(
     model:DiffusionLM, # that wrote the samples
     samples:Samples,   # made with `trace=True`
-) -> pd.DataFrame:     # a row a position that ends as a word: decided (t), flips, late (flips after it was first committed)
+) -> pd.DataFrame:     # a row a position that ends as a word: decided (t), flips, late (those after it was committed)
     "When each position took the word that it has in the end, and how often it changed its mind."
-    if not samples.trace: raise ValueError("decision_times: the samples have no trace; generate(..., trace=True) keeps it")
+    if not samples.trace: raise ValueError("decision_times: samples have no trace; generate(..., trace=True) keeps it")
     points = [point_commitment(model, step['x0_hat'].to(model.device)) for step in samples.trace]
     words = torch.stack([p['words'].cpu() for p in points])                           # [steps, n, T]
     committed = torch.stack([p['relative'].cpu() < 1 for p in points]).cumsum(0) > 0   # at this step or before

@@ -112,7 +112,7 @@ def _text_findings(row, base, n):
 
 def _lengths(base, row):
     "What stands beside every perplexity: lengths of the first variant's text and of this one's."
-    if 'words' in row: return f" ({base.words:.1f} and {row.words:.1f} words a sentence, real text {row.words_real:.1f})"
+    if 'words' in row: return f' ({base.words:.1f} and {row.words:.1f} words a sentence, real {row.words_real:.1f})'
     if 'length_distance' not in row: return ' (of unknown length)'
     return f" ({base.length_distance:.1f} and {row.length_distance:.1f} words off in length)"
 
@@ -179,7 +179,7 @@ def paired(
 def holm(
     p,             # p-values; nan is a test that was not made, and counts
 ) -> np.ndarray:   # adjusted, as many
-    "p-values that hold for all together (Holm 1979): without any effect one falls below 0.05 in at most 5 % of studies."
+    "p-values that hold for all together (Holm 1979): without an effect one is below 0.05 in at most 5 % of studies."
     p = np.asarray(p, float)
     order, n = np.argsort(p, kind='stable'), len(p) # nan comes last
     steps = np.fmax.accumulate(p[order] * (n - np.arange(n))).clip(max=1)
@@ -215,7 +215,7 @@ def by_seed(self:Study) -> pd.DataFrame: # `rows`, by variant and seed
 @patch
 def endpoints(self:Study,
     variant:str=None,  # against the first one; None is the one that the study asks about
-) -> pd.DataFrame:     # a row each: column, before, after (means over shared seeds), mean, low, high, p, holm, seeds, told
+) -> pd.DataFrame:     # a row each: column; before, after (means over shared seeds); `paired` of it; holm; told
     "The five endpoints, paired over seeds."
     (first, asked), numbers, rows = _pair(self, variant), self.by_seed(), []
     for name, columns in ENDPOINTS.items():
@@ -258,7 +258,8 @@ def withheld(self:Study,
     if first is None or asked is None: return ['there are no two variants to compare']
     seeds = self.endpoints(variant).seeds
     few, most = seeds[seeds < SEEDS], seeds.max()
-    out = [f"{most} paired seed{'s were' if most != 1 else ' was'} recorded, {SEEDS} are needed"] if most < SEEDS else []
+    were = 's were' if most != 1 else ' was'
+    out = [f'{most} paired seed{were} recorded, {SEEDS} are needed'] if most < SEEDS else []
     out += [f"{name} was measured on {n} of {max(SEEDS, most)}" for name, n in few.items() if n < most]
     return out + list(_short_runs(self, first))
 
@@ -325,12 +326,11 @@ def _moved(study, row, pair):
 def verdict(self:Study,
     variant:str=None,  # as in `endpoints`
 ) -> list:             # of sentences
-    "The verdict on one variant, or why it is withheld; its endpoints; the report's criteria. What is missing comes first."
+    "The verdict on one variant, or why it is withheld; its endpoints; the report's criteria. What is missing is first."
     first, asked = _pair(self, variant)
     if first is None or asked is None:
-        lacks = f"{next(iter(self.plan['variants']))}, which the others are compared with, is missing" if first is None \
-            else f'{first} stands alone'
-        return self.notes + [f'{lacks}: nothing can be compared.']
+        lacks = f"{next(iter(self.plan['variants']))}, which the others are compared with, is missing"
+        return self.notes + [f"{f'{first} stands alone' if first else lacks}: nothing can be compared."]
     table, reasons = self.endpoints(variant), self.withheld(variant)
     said = f"withheld, for {'; '.join(reasons)}" if reasons else _outcome(table)
     out = self.notes + [f'Verdict on {asked} against {first}: {said}.']
@@ -358,7 +358,7 @@ def answer(self:Study,
     first, asked = _pair(self, variant)
     question = (f"Does {asked or 'anchoring'} bring predictions nearer to words and make clamping needless, "
                 'with text and control as good as before?')
-    if first is None or asked is None: return f'{question} This study cannot say, for it holds no two variants to compare.'
+    if first is None or asked is None: return f'{question} This study cannot say: it holds no two variants to compare.'
     table, reasons = self.endpoints(variant), self.withheld(variant)
     seeds = table.seeds.max()
     if not reasons: start = f'{_outcome(table).capitalize()}, over {seeds} seeds of each'
@@ -475,11 +475,12 @@ def page(self:Study,
     figures:dict=None, # made anew if None
 ) -> str:              # HTML
     "The study as one self-contained page."
-    verdict, findings = ([line for line in lines if line not in self.notes] for lines in (self.verdict(), self.findings()))
+    said = [[line for line in lines if line not in self.notes] for lines in (self.verdict(), self.findings())]
     pictures = [(name.capitalize(), _png(fig)) for name, fig in (figures or self.figures()).items()]
     samples = [(name, '\n'.join(_samples(self, name, 8))) for name in self.commitment]
     made = json.dumps(self.plan, indent=1, ensure_ascii=False)
-    parts = dict(answer=self.answer(), notes=self.table().attrs['notes'], verdict=verdict, findings=findings, tables=_tables(self), pictures=pictures, samples=samples, made=made)
+    parts = dict(zip(('verdict', 'findings'), said), answer=self.answer(), notes=self.table().attrs['notes'],
+                 tables=_tables(self), pictures=pictures, samples=samples, made=made)
     template = jinja2.Environment(autoescape=True).from_string(_PAGE)
     return template.render(style=Markup(_STYLE), plan=self.plan, **parts)
 
@@ -633,4 +634,5 @@ def anchor_study(
     except (ValueError, OSError, RuntimeError) as error: raise SystemExit(f'anchor_study: {error}') from None
     with pd.option_context('display.width', 200, 'display.max_columns', None):
         print(study.table().T.round(3).to_string())
-    print(study.answer(), *(f'* {line}' for line in study.verdict() + study.findings()), f"the page is {study.dir/'page.html'}", sep='\n')
+    lines = [f'* {line}' for line in study.verdict() + study.findings()]
+    print(study.answer(), *lines, f"the page is {study.dir/'page.html'}", sep='\n')

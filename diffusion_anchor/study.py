@@ -156,7 +156,7 @@ def as_held_out(
     draws:int=20,    # held-out samples
     seed:int=0,      # of them
 ) -> pd.DataFrame:   # a row a measure: held_out (mean), spread, and for each name its value and ratio to the spread
-    "How far texts are from held-out text, in units of how far as much held-out text is; at most half of a split is drawn."
+    "How far texts are from held-out text, in units of how far as much held-out text is: at most half of a split."
     pool = [' '.join(e.words) for e in corpus.test or corpus.valid]
     reference = [e.words for e in (corpus.valid if corpus.test else corpus.train)]
     n, rng = min(len(pool)//2, *map(len, rows.values())), random.Random(seed)
