@@ -20,7 +20,7 @@ from diffusion_anchor.model import DiffusionLM, DiffusionLMConfig, time_features
 from transformers import AttentionInterface
 from diffusion_anchor.train import (TrainConfig, batch_rows, draw_known, draw_times, lr_factor, make_optimizers, orthogonal,
                                     mirror_start, open_corpus, update_ema, _autocast, pick_precision)
-OUT, LOG = Path(os.environ.get('CURE_OUT', '/tmp/cure')), Path(__file__).parents[1]/'nbs/runs/cure'
+OUT, LOG = Path(os.environ.get('CURE_OUT', 'runs/cure')), Path(__file__).parents[1]/'nbs/runs/cure'
 
 # --- the network -----------------------------------------------------------------------------------------------------
 DEFAULT = dict(predict='x0', head='tied', norm=0., trust=0., token_time=False, feed='x0', rope=0., position_std=2.)

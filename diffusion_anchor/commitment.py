@@ -54,11 +54,11 @@ def _timestep(where, schedule, t): # t, if the schedule has it
 # %% ../nbs/06_commitment.ipynb #d31be318
 @torch.no_grad()
 def noised(
-    model:DiffusionLM,   # for its embeddings and schedule
-    ids:torch.Tensor,    # words [B, T]
-    t:int,               # timestep
-    rng:torch.Generator, # on the CPU, of the noise
-) -> torch.Tensor:       # x_t [B, T, d]
+    model:DiffusionLM,        # for its embeddings and schedule
+    ids:torch.Tensor,         # words [B, T]
+    t:int|torch.Tensor,       # timestep, or one for each [B]
+    rng:torch.Generator=None, # on the CPU, of the noise; None is torch's global state
+) -> torch.Tensor:            # x_t [B, T, d]
     "Sentences under the noise of `t`, as in training: x₀ drawn around EMB(w), then x_t (Li et al. 2022, eq. 1)."
     clean = model.embed(ids.to(model.device))
     draw = lambda: torch.randn(clean.shape, generator=rng).to(clean)

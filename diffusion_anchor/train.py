@@ -684,8 +684,8 @@ def fit(
     folder = Path(out_dir) if out_dir else None
     with _sitting(folder, callbacks):
         state, key = fresh_state(corpus, config, device), dict(train=config.to_dict(), corpus=_fingerprint(corpus))
+        train, valid = _rows(corpus, config, state.model) # what cannot be trained on leaves nothing behind
         if folder: _resume(state, folder, config, key, resume, may_change, corpus.source)
-        train, valid = _rows(corpus, config, state.model)
         window, train = _Window((train != PAD).sum(1)), train.to(device)
         loss_of = GraphedLoss(state.model, config) if _may_graph(config, device, fast) else \
             partial(_loss_and_gradients, state, config)
