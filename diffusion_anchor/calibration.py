@@ -138,7 +138,8 @@ def decision_times(
     model:DiffusionLM, # that wrote the samples
     samples:Samples,   # made with `trace=True`
 ) -> pd.DataFrame:     # a row a position that ends as a word: decided (t), flips, late (those after it was committed)
-    "When each position took the word that it has in the end, and how often it changed its mind."
+    """When each position took the word that it has in the end, and how often it changed its mind. `decided` is -1 where
+    the nearest word of the last step is not the one that is written (argmax of the logits)."""
     if not samples.trace: raise ValueError("decision_times: samples have no trace; generate(..., trace=True) keeps it")
     points = [point_commitment(model, step['x0_hat'].to(model.device)) for step in samples.trace]
     words = torch.stack([p['words'].cpu() for p in points])                           # [steps, n, T]
