@@ -230,17 +230,28 @@ def _check_names(names):
         twin = seen.setdefault(_slug(name, 0), name)
         if twin != name: raise ValueError(f"run_study: the names {twin!r} and {name!r} make the same folder")
 
+# %% ../nbs/08g_study.ipynb #5d0e11a1
+def _recipe(config, variant, seed):
+    "The recipe of a variant and seed: with its anchor, or with the fields that it changes."
+    changes = variant if isinstance(variant, dict) else dict(anchor=variant)
+    return replace(config, **changes | dict(seed=seed, model=config.model | changes.get('model', {})))
+
+def _label(variant): # in a few words
+    if isinstance(variant, Anchor): return variant.label
+    flat = {k: v for k, v in (variant or {}).items() if k != 'model'} | (variant or {}).get('model', {})
+    return ', '.join(f'{k}={v}' for k, v in flat.items()) or 'none'
+
 # %% ../nbs/08g_study.ipynb #b2a43d64
 def _plan(corpus, anchors, config, seeds, n, sampling, teacher):
     "Everything that decides the numbers of a study, as plain values."
-    plain = lambda anchor: replace(config, anchor=anchor).to_dict()['anchor']
+    plain = lambda v: v if isinstance(v, dict) else replace(config, anchor=v).to_dict()['anchor']
     usual = dict(rounding='nearest') # an option that is newer than some records
     how = {k: v for k, v in vars(sampling).items() if k not in ('clamp', 'seed', 'batch_size') and v != usual.get(k)}
     plan = dict(corpus=corpus.name, sentences=len(corpus.train), fingerprint=_corpus_key(corpus), teacher=_who(teacher))
     plan |= dict(judge=_who(corpus.grammar), n=n, sampling_steps=sampling.steps, sampling=how, seeds=list(seeds))
     plan |= dict(config={k: v for k, v in config.to_dict().items() if k not in ('anchor', 'seed')}, order=list(anchors))
-    plan |= dict(variants={name: anchor.label if anchor else 'none' for name, anchor in anchors.items()})
-    plan |= dict(anchors={name: plain(anchor) for name, anchor in anchors.items()}, version=version('diffusion_anchor'))
+    plan |= dict(variants={name: _label(variant) for name, variant in anchors.items()})
+    plan |= dict(anchors={name: plain(variant) for name, variant in anchors.items()}, version=version('diffusion_anchor'))
     return json.loads(json.dumps(plan))
 
 # %% ../nbs/08g_study.ipynb #dcaf9dff
@@ -316,8 +327,8 @@ class _Shared:
 class _Cell:
     "One variant and seed."
     study:_Shared
-    name:str      # of the variant
-    anchor:Anchor # or None
+    name:str       # of the variant
+    variant:object # its anchor, the fields of the recipe that it changes, or None
     seed:int
 
     def __post_init__(self):
@@ -344,7 +355,7 @@ class _Cell:
 def _train(cell):
     "The run, finished, and the seconds it took."
     began, kept = time.perf_counter(), cell.run/'seconds.json'
-    run = fit(cell.study.corpus, replace(cell.study.config, anchor=cell.anchor, seed=cell.seed), cell.run)
+    run = fit(cell.study.corpus, _recipe(cell.study.config, cell.variant, cell.seed), cell.run)
     if not kept.exists(): write_json(kept, dict(training_s=time.perf_counter() - began)) # a run that is done takes none
     return run, read_json(kept)['training_s']
 
@@ -570,9 +581,11 @@ def _check_values(anchors, config, seeds, tasks, n, sampling, out):
     "Refuse at once what would fail after training."
     _check_names(anchors)
     whole = lambda value: isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    for name, anchor in anchors.items():
-        if not isinstance(anchor, (Anchor, type(None))):
-            raise ValueError(f"run_study: {name!r} is {anchor!r:.40}, expected an Anchor or None")
+    for name, variant in anchors.items():
+        if not isinstance(variant, (Anchor, dict, type(None))):
+            raise ValueError(f"run_study: {name!r} is {variant!r:.40}, expected an Anchor, fields of the recipe or None")
+        try: DiffusionLMConfig(vocab_size=4, **_recipe(config, variant, 0).model)
+        except (TypeError, ValueError) as fault: raise ValueError(f"run_study: {name!r}: {fault}") from None
     if not whole(n) or n < 1: raise ValueError(f"run_study: n={n!r}, expected a whole number of at least 1")
     if not len(seeds) or len(set(seeds)) < len(seeds) or not all(whole(s) and s >= 0 for s in seeds):
         raise ValueError(f"run_study: seeds={seeds!r}, expected different whole numbers from 0, at least one")
@@ -584,7 +597,7 @@ def _check_values(anchors, config, seeds, tasks, n, sampling, out):
 # %% ../nbs/08g_study.ipynb #0090a8e3
 def run_study(
     corpus:Corpus|str='grammar',    # a corpus or its name (`open_corpus`)
-    anchors:dict=None,              # name -> Anchor or None; `VARIANTS` if None. Others are compared with the first
+    anchors:dict=None,              # name -> Anchor, fields of the recipe or None; `VARIANTS` if None. The first is the base
     config:TrainConfig|str='toy',   # the recipe, the same for all; its anchor and seed are replaced
     seeds=(0,),                     # one run of every variant a seed
     tasks=(),                       # control tasks of room 08 for every variant; may be asked for later
@@ -607,7 +620,7 @@ def run_study(
         machine = _machine(config, executor)
         share = machine['threads'] if executor else None
         shared = _Shared(out, about, corpus, config, n, sampling, teacher, tasks, control or {}, dict(MEASURES), share)
-        cells = [_Cell(shared, name, anchor, seed) for seed in seeds for name, anchor in anchors.items()]
+        cells = [_Cell(shared, name, variant, seed) for seed in seeds for name, variant in anchors.items()]
         todo = [cell for cell in cells if _is_to_do(cell)]
         if todo:
             about |= dict(machine=machine, estimate_s=_first_lines(todo, len(cells), machine, executor))

@@ -27,6 +27,7 @@ from .checkpoints import (TrainState, _copy_history, _fingerprint, _put_in_place
                                           _warn_if_no_room, save_checkpoint, sound_checkpoints, write_model)
 from .data import Corpus, load_e2e, load_lines, PAD
 from .grammar import RestaurantGrammar
+from .decisions import decisions
 from .losses import Anchor, diffusion_loss, nll_bound
 from .model import DiffusionLM, DiffusionLMConfig
 
@@ -666,6 +667,10 @@ def _finish(state, corpus, config, folder, key):
         write_model(folder, state, key, about | last)
     return Run(state.ema, pd.DataFrame(state.history), config, folder)
 
+# %% ../nbs/04_train.ipynb #0dec1de1
+def _note_decisions(model, ids): # an error every 1/32 of the schedule
+    model.config.decided = [round(mse, 6) for mse in decisions(model, ids[:256], min(33, model.schedule.steps)).mse]
+
 # %% ../nbs/04_train.ipynb #705f3df6
 def fit(
     corpus:Corpus|str,       # sentences and vocabulary, or a name for `open_corpus`
@@ -701,6 +706,7 @@ def fit(
                 _must_be_finite(state, window, row['loss'], train, config, folder)
                 if done % config.eval_every == 0 or last:
                     row |= validate(state.ema, valid[:config.eval_sentences], config.anchor, step)
+                    if done == config.steps: _note_decisions(state.ema, valid[:config.eval_sentences])
                 state.history.append(row); window.clear()
                 bar.set_postfix(loss=f"{row['loss']:.3f}", words_per_s=f"{row['words_per_s']:.0f}")
                 for callback in callbacks: callback(done, row, state.ema)
