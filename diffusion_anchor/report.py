@@ -26,7 +26,7 @@ from .data import Corpus
 from .fluency import distinct_n, evaluate_texts, fluency_table, peers
 from .grammar import RestaurantGrammar
 from .sample import generate, mbr
-from .study import COLUMNS, VARIANTS, WRITERS, measure as measure, run_study, Study, _slug
+from .study import COLUMNS, CURES, VARIANTS, WRITERS, measure as measure, run_study, Study, _slug
 from .targets import TASKS
 from .train import Run, TrainConfig, worker_pool
 _all_ = ['VARIANTS', 'measure', 'run_study', 'Study']
@@ -608,7 +608,7 @@ def anchor_study(
     full:bool=False,      # three seeds of the preset 'full': a layer more, four times the steps
     corpus:str='grammar', # grammar, e2e, a folder of E2E files, or a text file
     preset:str=None,      # another recipe than 'toy' ('quick' with --quick, 'full' with --full)
-    variants:str=None,    # some of the variants, names joined with commas; all of them otherwise
+    variants:str=None,    # names of `VARIANTS` and `CURES` joined with commas; all of `VARIANTS` otherwise
     seeds:int=None,       # runs of every variant, seeds 0, 1 …: one (three with --full)
     steps:int=None,       # other than the preset's
     n:int=None,           # samples a variant: 500 (100 with --quick)
@@ -617,18 +617,18 @@ def anchor_study(
     out:str=None,         # study folder; runs/study, runs/study-quick or runs/study-full
 ):
     "Compare the report's anchors with the baseline, and write a page."
-    kind = 'quick' if quick else 'full' if full else ''
+    kind, known = 'quick' if quick else 'full' if full else '', VARIANTS | CURES
     try:
         if quick and full: raise ValueError('--quick and --full exclude each other')
         for name, value in dict(seeds=seeds, steps=steps, n=n, workers=workers).items():
             if value is not None and value < 1: raise ValueError(f'--{name} {value}, expected at least 1')
-        names = [one_of('--variants', v, VARIANTS) for v in variants.split(',')] if variants else list(VARIANTS)
+        names = [one_of('--variants', v, known) for v in variants.split(',')] if variants else list(VARIANTS)
         tasks = [one_of('--tasks', task, TASKS) for task in tasks.split(',') if task]
         config, seeds, cores = TrainConfig.preset(preset or kind or 'toy'), seeds or (3 if full else 1), os.cpu_count()
         if steps: config = replace(config, steps=steps, warmup=min(config.warmup, steps - 1))
         workers = workers or (1 if torch.cuda.is_available() else min(cores, len(names)*seeds))
         with worker_pool(workers, max(cores // workers, 1)) if workers > 1 else nullcontext() as pool:
-            study = run_study(corpus, {name: VARIANTS[name] for name in names}, config, seeds=range(seeds),
+            study = run_study(corpus, {name: known[name] for name in names}, config, seeds=range(seeds),
                               tasks=tasks, n=n or (100 if quick else 500), executor=pool,
                               out_dir=out or 'runs/study' + (f'-{kind}' if kind else ''))
     except (ValueError, OSError, RuntimeError) as error: raise SystemExit(f'anchor_study: {error}') from None

@@ -137,6 +137,7 @@ def to_dict(self:TrainConfig) -> dict:
 _PAPER = dict(steps=200_000, log_every=200, eval_every=5_000, save_every=10_000)
 _SMALL = dict(optimizer='muon', lr=5e-3, muon_lr=0.02, ema=0.999, times='noisy', warmup=50)
 _TINY = dict(batch_size=32, muon_lr=0.01, beta2=0.95, times='noisier', known=1., position_std=2., start='mirror')
+_TOY = _SMALL | _TINY | dict(steps=8_000, eval_every=2_000, save_every=2_000)
 
 def _shape(**changes): # of the small networks
     return dict(seq_len=32, emb_dim=32, hidden=128, layers=3, heads=8, dropout=0., self_condition=True) | changes
@@ -149,7 +150,8 @@ PRESETS = {
     'rtx3050':     _PAPER | dict(precision='bf16', micro_batch=16),
     'e2e-cpu':     _SMALL | dict(steps=16_000, eval_every=1_000, lr=3e-3,
                                  model=_shape(seq_len=48, hidden=256, layers=4, heads=4)),
-    'toy':         _SMALL | _TINY | dict(steps=8_000, eval_every=2_000, save_every=2_000, model=_shape()),
+    'toy':         _TOY | dict(model=_shape()),
+    'local':       _TOY | dict(model=_shape(local=9)),
     'full':        _SMALL | _TINY | dict(steps=32_000, eval_every=4_000, save_every=4_000, model=_shape(layers=4)),
     'quick':       _SMALL | _TINY | dict(steps=400, eval_every=400, warmup=20, model=_shape(hidden=96, layers=2)),
 }
