@@ -21,7 +21,7 @@ from .basics import one_of
 from .data import Vocab, until_end
 from .decisions import decided_times
 from .model import DiffusionLM, NoiseSchedule
-from .train import Run
+from .train import PRECISIONS, Run, pick_precision
 
 # %% ../nbs/05_sample.ipynb #f20b5a26
 class Sampler:
@@ -132,6 +132,7 @@ class SampleConfig:
     seed:int=0            # of all noise
     batch_size:int=None   # sentences at once; None is up to 256
     rounding:str='nearest' # one of `ROUNDINGS`: how x̂₀ is rounded where it is
+    precision:str='fp32'  # of the network: 'auto' and 'bf16' are half where the device can; the rest stays fp32
 
     def __post_init__(self):
         for name, value in vars(self).items(): # plain values, for JSON
@@ -141,6 +142,7 @@ class SampleConfig:
         one_of('SampleConfig: sampler', self.sampler, SAMPLERS)
         one_of('SampleConfig: rounding', self.rounding, ROUNDINGS)
         one_of('SampleConfig: variance', self.variance, _VARIANCES)
+        one_of('SampleConfig: precision', self.precision, PRECISIONS)
         for name, (fits, expected) in _FITS.items():
             if not fits(value := getattr(self, name)):
                 raise ValueError(f"SampleConfig: {name}={value!r}, expected {expected}")
@@ -229,6 +231,12 @@ def _put_back(model, given): # two functions that put given words [B, T] back: i
     held, points = given >= 0, model.embed(given.clamp_min(0))
     return (lambda x: torch.where(held[..., None], points, x)), (lambda ids: torch.where(held, given, ids))
 
+# %% ../nbs/05_sample.ipynb #0bf16a01
+def _predict(model, x, t, guess, precision): # x̂₀ [B, T, d] in the type of x
+    precision = pick_precision(precision, x.device)
+    dtype = torch.float16 if precision == 'fp16' else torch.bfloat16
+    with torch.autocast(x.device.type, dtype, enabled=precision != 'fp32'): return model(x, t, guess).to(x.dtype)
+
 # %% ../nbs/05_sample.ipynb #b7537fe5
 def _chain(model, schedule, config, rows, given, guides, trace, tick):
     "Sentences `rows` from noise to words: ids [B, T], the last x̂₀ [B, T, d], the trace."
@@ -238,7 +246,7 @@ def _chain(model, schedule, config, rows, given, guides, trace, tick):
     sampler, rounding = config.new_sampler(), ROUNDINGS[config.rounding]
     x, guess, seen = put_back(draw()), None, []
     for t, t_prev in zip(times, times[1:] + [-1]):
-        guess = x0_hat = model(x, t * scale, guess)
+        guess = x0_hat = _predict(model, x, t * scale, guess, config.precision)
         if trace: seen.append(dict(t=t, x0_hat=x0_hat.cpu()))
         if config.clamps_at(t): x0_hat = rounding(model, x0_hat, own)
         mean, sigma = sampler.step(schedule, x0_hat, x, t, t_prev)
@@ -332,10 +340,13 @@ def anchor_sample(
     sampler:str='ddpm',  # ddpm, ddim or dpm2m
     grid:str='even',     # even or decided
     no_clamp:bool=False, # leave x̂₀ where the network puts it
+    rounding:str='nearest', # how it is rounded: nearest, none, random, draw or mean
+    precision:str='fp32', # of the network: fp32, or auto, bf16, fp16: half where the machine can
     seed:int=0,          # of all noise
     out:str=None,        # also write the texts to this file, one a line
 ):
     "Print sentences from a trained model."
-    try: texts = _sample_texts(run, n, SampleConfig(steps, sampler, clamp=not no_clamp, grid=grid, seed=seed), out)
+    how = dict(sampler=sampler, clamp=not no_clamp, grid=grid, seed=seed, rounding=rounding, precision=precision)
+    try: texts = _sample_texts(run, n, SampleConfig(steps, **how), out)
     except (ValueError, OSError) as error: raise SystemExit(f'anchor_sample: {error}') from None
     print('\n'.join(texts))

@@ -246,7 +246,7 @@ def _label(variant): # in a few words
 def _plan(corpus, anchors, config, seeds, n, sampling, teacher):
     "Everything that decides the numbers of a study, as plain values."
     plain = lambda v: v if isinstance(v, dict) else replace(config, anchor=v).to_dict()['anchor']
-    usual = dict(rounding='nearest') # an option that is newer than some records
+    usual = dict(rounding='nearest', precision='fp32') # options that are newer than some records
     how = {k: v for k, v in vars(sampling).items() if k not in ('clamp', 'seed', 'batch_size') and v != usual.get(k)}
     plan = dict(corpus=corpus.name, sentences=len(corpus.train), fingerprint=_corpus_key(corpus), teacher=_who(teacher))
     plan |= dict(judge=_who(corpus.grammar), n=n, sampling_steps=sampling.steps, sampling=how, seeds=list(seeds))
