@@ -54,7 +54,7 @@ class Vocab:
         self.stoi = {w:i for i,w in enumerate(self.itos)}
         if len(self.stoi) < len(self.itos):
             twice = [w for w,n in Counter(self.itos).items() if n > 1]
-            raise ValueError(f'words: found {twice[:5]} more than once, expected each word once, no special')
+            raise ValueError(f'words: found {twice[:5]!r:.100} more than once, expected each word once, no special')
 
     def __len__(self): return len(self.itos)
     def __contains__(self, word): return self.stoi.get(word, UNK) > PAD # a word of texts, so no special
@@ -125,7 +125,7 @@ def save(self:Vocab,
 def _once(pairs):
     "A dict of `pairs` from a JSON file, each key once."
     if twice := [key for key,n in Counter(key for key,_ in pairs).items() if n > 1]:
-        raise ValueError(f'found {twice[0]!r} more than once, expected each key once')
+        raise ValueError(f'found {twice[0]!r:.60} more than once, expected each key once')
     return dict(pairs)
 
 @patch(cls_method=True)
@@ -376,14 +376,14 @@ def _pairs(mr):
     if '[' in mr or ']' in mr:
         pairs = _FIELD.findall(mr)
         if not mr.count('[') == mr.count(']') == len(pairs):
-            raise ValueError(f'unbalanced brackets in {mr!r}, expected field[value], ...')
+            raise ValueError(f'unbalanced brackets in {mr!r:.100}, expected field[value], ...')
         between = ''.join(_FIELD.sub('', mr).split())
         if between != ','*(len(pairs)-1):
-            raise ValueError(f'found {between!r} around the fields of {mr!r}, expected field[value], ...')
+            raise ValueError(f'found {between!r:.60} around the fields of {mr!r:.100}, expected field[value], ...')
         return pairs
     pairs = [part.split(':', 1) for part in mr.split('|')]
     if min(map(len, pairs)) < 2:
-        raise ValueError(f"no value in {mr!r}, expected field[value], ... or field : value | ...")
+        raise ValueError(f"no value in {mr!r:.100}, expected field[value], ... or field : value | ...")
     return pairs
 
 # %% ../nbs/00_data.ipynb #7f4d5c68
@@ -399,10 +399,10 @@ def parse_fields(
     for key,value in _pairs(mr):
         key = key.strip().lower()
         key = _SPELLINGS.get(key, key)
-        if key not in FIELDS: raise ValueError(f"unknown field {key!r}, expected one of {', '.join(FIELDS)}")
-        if key in fields: raise ValueError(f'found field {key!r} twice in {mr!r}, expected each field once')
+        if key not in FIELDS: raise ValueError(f"unknown field {key!r:.60}, expected one of {', '.join(FIELDS)}")
+        if key in fields: raise ValueError(f'found field {key!r:.60} twice in {mr!r:.100}, expected each field once')
         fields[key] = _spaced(value)
-        if not fields[key]: raise ValueError(f'found field {key!r} without a value in {mr!r}, expected one')
+        if not fields[key]: raise ValueError(f'found field {key!r:.60} without a value in {mr!r:.100}, expected one')
     return fields
 
 # %% ../nbs/00_data.ipynb #81f39286
@@ -433,7 +433,7 @@ def _csv_rows(path):
         for row in filter(None, rows):
             if len(row) != len(header):
                 raise ValueError(f"{path}, line {rows.line_num}: found {len(row)} columns, "
-                                 f"expected {len(header)} ({','.join(header)})")
+                                 f"expected {len(header)} ({','.join(header)!r:.100})")
             yield rows.line_num,row[mr],row[ref]
     except csv.Error as e:
         raise ValueError(f'{path}, line {rows.line_num}: {e}, expected CSV; is a quote left open above?') from None
@@ -491,13 +491,13 @@ def _fetch(url, path):
 def _member(z, member, url):
     "The bytes of a zip's member, at most `MAX_MEMBER` of them, whatever it declares."
     if (size := z.getinfo(member).file_size) > MAX_MEMBER:
-        raise ValueError(f'{url}: member {member!r} has {size:,} bytes, expected at most {MAX_MEMBER:,}')
+        raise ValueError(f'{url}: member {member!r:.60} has {size:,} bytes, expected at most {MAX_MEMBER:,}')
     try:
         with z.open(member) as f: data = f.read(MAX_MEMBER+1)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as e: # damaged, or encrypted
-        raise ValueError(f'{url}: member {member!r} cannot be unpacked ({e}), expected a sound zip') from None
+        raise ValueError(f'{url}: member {member!r:.60} cannot be unpacked ({e}), expected a sound zip') from None
     if len(data) > MAX_MEMBER:
-        raise ValueError(f'{url}: member {member!r} has more than {MAX_MEMBER:,} bytes, expected at most that')
+        raise ValueError(f'{url}: member {member!r:.60} has more than {MAX_MEMBER:,} bytes, expected at most that')
     return data
 
 # %% ../nbs/00_data.ipynb #a9043083
@@ -506,7 +506,7 @@ def _unpacked(path, names, url):
     with zipfile.ZipFile(path) as z:
         for name in z.namelist():
             if PurePosixPath(name).is_absolute() or '..' in name or '\\' in name or ':' in name:
-                raise ValueError(f'{url}: member {name!r} points out of its folder, expected relative paths')
+                raise ValueError(f'{url}: member {name!r:.60} points out of its folder, expected relative paths')
         members = {name: next((m for m in z.namelist() if PurePosixPath(m).name == name), None) for name in names}
         if None in members.values():
             raise ValueError(f"{url}: holds {', '.join(z.namelist()):.200}, expected {', '.join(names)}")
