@@ -306,7 +306,7 @@ def _span_faults(target, room, labels):
         if labels is not None and label not in labels:
             yield f"unknown label {label!r:.60}, expected one of {_short(', '.join(sorted(labels)))}"
     if crossing := _crossing(v):
-        yield f'impossible spans {tuple(crossing[0])!r:.40} and {tuple(crossing[1])!r:.40}: they cross, no tree has both'
+        yield f'impossible spans {tuple(crossing[0])!r:.40} and {tuple(crossing[1])!r:.40}: they cross, none has both'
     yield from _fits(max(j for _,j,_ in v) + 1, 'words up to the last span', room)
 
 # %% ../nbs/08_tasks.ipynb #e8f35a72
