@@ -65,8 +65,10 @@ def verdict(corpus, config, folder, lives, compare):
     run, early = Run.load(folder), [entry['early_mb'] for entry in lives if entry['early_mb']]
     steps, last = run.history.step.tolist(), int(run.history.step.iloc[-1])
     once = steps == [1] + list(range(config.log_every, last + 1, config.log_every))
-    return dict(completed=last == config.steps, steps=last, each_step_once=once, memory_spread=round(max(early)/min(early) - 1, 4) if early else None,
-                same_weights=hash_at(corpus, config, last) == weights(run.model) if compare else None)
+    spread = round(max(early)/min(early) - 1, 4) if early else None
+    same = hash_at(corpus, config, last) == weights(run.model) if compare else None
+    about = dict(each_step_once=once, memory_spread=spread, same_weights=same)
+    return dict(completed=last == config.steps, steps=last) | about
 
 
 def main():
