@@ -38,7 +38,7 @@ def _check_words(words):
     words = list(words)
     if not words: raise ValueError('words: found an empty list, expected at least one word')
     if bad := [at for at,word in enumerate(words) if not isinstance(word, str) or not word]:
-        raise ValueError(f'words: found {words[bad[0]]!r} at {bad[0]}, expected a word, a string that is not empty')
+        raise ValueError(f'words: found {words[bad[0]]!r:.60} at {bad[0]}, expected a word, a string that is not empty')
     return words
 
 # %% ../nbs/08b_annotators.ipynb #29939de5

@@ -211,7 +211,7 @@ def restaurant_pcfg(
     total = defaultdict(float)
     for lhs,weight,_ in groups: total[lhs] += weight
     if zero := [lhs for lhs,weight in total.items() if not weight > 0]:
-        raise ValueError(f'rules: the weights of {zero[0]} are 0, expected one above 0')
+        raise ValueError(f'rules: the weights of {zero[0]:.60} are 0, expected one above 0')
     if 'S' not in total: raise ValueError('rules: no rule for S, where every sentence starts')
     made = [(lhs, map(Nonterminal, rhs), weight/total[lhs] * share/sum(sh for _,sh in rhss))
             for lhs,weight,rhss in groups for rhs,share in rhss]
@@ -219,7 +219,7 @@ def restaurant_pcfg(
     productions = [ProbabilisticProduction(Nonterminal(lhs), rhs, prob=prob) for lhs,rhs,prob in made]
     known = {p.lhs() for p in productions}
     for s,made in ((s, p) for p in productions for s in p.rhs() if isinstance(s, Nonterminal)):
-        if s not in known: raise ValueError(f'rules: no rule for {s}, needed in {made}')
+        if s not in known: raise ValueError(f'rules: no rule for {str(s):.60}, needed in {str(made):.100}')
     return PCFG(Nonterminal('S'), productions)
 
 # %% ../nbs/01_grammar.ipynb #91911ef5
@@ -392,8 +392,9 @@ def _read(self:RestaurantGrammar, words):
     if found: return self._example(found[0][1])
     _,reached = self._search(words, quick=False)
     if reached == len(words): raise ValueError(f'words: the sentence breaks off after {reached} words, expected more')
-    before = ' '.join(words[:reached])
-    raise ValueError(f'words: found {words[reached]!r} (word {reached+1}) after {before!r}, where no sentence has it')
+    before = ' '.join(words[:reached])[-80:]
+    raise ValueError(f'words: found {words[reached]!r:.60} (word {reached+1}) after {before!r}, '
+                     'where no sentence has it')
 
 # %% ../nbs/01_grammar.ipynb #5f870162
 @patch

@@ -16,7 +16,6 @@ import torch, torch.nn.functional as F
 from fastcore.basics import patch
 from torch import nn
 from huggingface_hub import HfApi, ModelCard, ModelCardData, snapshot_download
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import AttentionInterface, BertConfig
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
@@ -143,15 +142,18 @@ class DiffusionLMConfig:
 
     def __post_init__(self):
         def refuse(name, expected):
-            raise ValueError(f"DiffusionLMConfig: {name}={getattr(self, name)!r}, expected {expected}")
+            raise ValueError(f"DiffusionLMConfig: {name}={getattr(self, name)!r:.60}, expected {expected}")
         for name in ('vocab_size', 'seq_len', 'emb_dim', 'hidden', 'layers', 'heads', 'diffusion_steps'):
-            if getattr(self, name) < 1: refuse(name, 'at least 1')
+            if not (isinstance(getattr(self, name), int) and getattr(self, name) >= 1): refuse(name, 'at least 1')
+        if self.diffusion_steps > 10**6: refuse('diffusion_steps', 'at most 1,000,000')
+        if not 0 <= self.dropout <= 1: refuse('dropout', '0 to 1')
+        one_of('DiffusionLMConfig: self_condition', self.self_condition, (False, True)) # 10⁹ would widen the input
         if self.hidden % self.heads: refuse('hidden', f'a multiple of heads={self.heads}')
         one_of('DiffusionLMConfig: schedule', self.schedule, SCHEDULES)
         one_of('DiffusionLMConfig: predict', self.predict, ('x0', 'words'))
         if self.likelihood and self.predict != 'words': refuse('likelihood', "False unless predict='words'")
         if self.emb_norm is not None and not 0 < self.emb_norm < math.inf: refuse('emb_norm', 'None or above 0')
-        if self.local and (self.local < 1 or self.local % 2 == 0): refuse('local', '0 or an odd number of places')
+        if self.local not in (0, *range(1, 512, 2)): refuse('local', '0 or an odd number of places')
         for name in ('mse_weight', 'words_weight'):
             if not 0 <= getattr(self, name) < math.inf: refuse(name, '0 or more')
 
@@ -336,7 +338,7 @@ def _load(self:DiffusionLM, tensors, where):
     tied = {'lm_head.weight': tensors.get('word_embedding.weight')} # written once
     try: self.load_state_dict(tied | tensors)
     except RuntimeError as error:
-        wrong = [f'{line.strip():.200}' for line in str(error).splitlines()[1:]]
+        wrong = [f'{line.strip():.120}' for line in str(error).splitlines()[1:]]
         raise ValueError(f"{where} does not fit this model: {' '.join(wrong[:3])}") from None
     return self.eval()
 
@@ -370,6 +372,19 @@ def save_pretrained(self:DiffusionLM,
     ModelCard(f'---\n{_ABOUT.to_yaml()}\n---\n{text}').save(directory/'README.md')
     return directory
 
+# %% ../nbs/02_model.ipynb #5b0c8e13
+def _told(error): return ' '.join(str(error).split())[:200] # in one line
+
+def _sizes(tensors, where):
+    "Vocabulary, widths and number of layers, as the weights have them."
+    layers = {k.split('.')[2] for k in tensors if k.startswith('input_transformers.layer.')}
+    try:
+        (V, d), hidden = tensors['word_embedding.weight'].shape, len(tensors['time_embed.2.weight'])
+        if min(V, d, hidden, len(layers)) < 1: raise ValueError
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise ValueError(f"{where}: expected the named tensors of a DiffusionLM") from None
+    return dict(vocab_size=V, emb_dim=d, hidden=hidden, layers=len(layers))
+
 # %% ../nbs/02_model.ipynb #dae1a1db
 @patch(cls_method=True)
 def from_pretrained(cls:DiffusionLM,
@@ -377,13 +392,20 @@ def from_pretrained(cls:DiffusionLM,
 ) -> DiffusionLM:
     "Read a model back, in evaluation mode."
     folder = _model_folder(source)
-    try:
-        config = DiffusionLMConfig(**read_json(folder/'config.json'))
-        tensors = load_file(folder/'model.safetensors')
-    except (TypeError, SafetensorError) as error: # a field that is unknown, missing or no number; a damaged file
-        raise ValueError(f"from_pretrained: {folder}: {error}") from None
+    about, weights = read_json(folder/'config.json'), folder/'model.safetensors'
+    try: config = DiffusionLMConfig(**about)
+    except (TypeError, ValueError) as error: # a field that is unknown, missing, or cannot be
+        raise ValueError(f"from_pretrained: {folder/'config.json'}: {_told(error)}") from None
+    try: tensors = load_file(weights)
+    except Exception as error: # of Rust, of torch, of the system
+        raise ValueError(f"from_pretrained: {weights}: {_told(error)}") from None
+    for name, value in (sizes := _sizes(tensors, weights)).items(): # before anything is built: it may be huge
+        if getattr(config, name) != value:
+            raise ValueError(f"{weights} does not fit this model: its {name} is {value}, not {getattr(config, name)}")
     vocab = Vocab.load(folder/'vocab.json') if (folder/'vocab.json').exists() else None
-    return cls(config, vocab)._load(tensors, str(folder))
+    if vocab and len(vocab) != sizes['vocab_size']:
+        raise ValueError(f"{folder/'vocab.json'}: has {len(vocab)} words, the model {sizes['vocab_size']}")
+    return cls(config, vocab)._load(tensors, weights)
 
 # %% ../nbs/02_model.ipynb #3d04d528
 @patch
@@ -404,9 +426,11 @@ def _authors_state(source): # named tensors of a checkpoint, a path or a dict al
     state, where = source, 'the state dict'
     if not isinstance(source, dict):
         where = str(source)
-        try: state = dict(torch.load(source, map_location='cpu', weights_only=True))
+        try:
+            state = dict(torch.load(source, map_location='cpu', weights_only=True))
+            if not all(isinstance(k, str) for k in state): raise ValueError('its keys are no names')
         except Exception as e:
-            told = str(e).splitlines()[0][:120]
+            told = next(iter(str(e).splitlines()), type(e).__name__)[:120]
             raise ValueError(f"from_diffusion_lm: {source} is not a plain tensor checkpoint: {told}") from None
     if missing := {'word_embedding.weight', 'time_embed.2.weight'} - {k.removeprefix('module.') for k in state}:
         raise ValueError(f"from_diffusion_lm: {where} has no {min(missing)}; expected a Diffusion-LM state dict")
@@ -425,7 +449,6 @@ def from_diffusion_lm(cls:DiffusionLM,
     "A model from the weights of Li et al.'s code, in evaluation mode."
     state, where = _authors_state(source)
     if vocab is not None and not isinstance(vocab, Vocab): vocab = Vocab.load(vocab)
-    (V, d), hidden = state['word_embedding.weight'].shape, len(state['time_embed.2.weight'])
-    layers = 1 + max((int(k.split('.')[2]) for k in state if k.startswith('input_transformers.layer.')), default=0)
-    config = DiffusionLMConfig(V, seq_len, d, hidden, layers, heads, dropout, diffusion_steps)
+    config = DiffusionLMConfig(**_sizes(state, where), seq_len=seq_len, heads=heads, dropout=dropout,
+                               diffusion_steps=diffusion_steps)
     return cls(config, vocab)._load(state, where)

@@ -76,7 +76,7 @@ def _raw_lines(path):
 _MALFORMED = (ValueError, SyntaxError, KeyError, TypeError, IndexError, StopIteration, AttributeError, RecursionError,
               MemoryError) # of rows that anyone may have written; Python's parser says so of 200,000 minus signs
 
-def _reason(e): return f'no {e}' if isinstance(e, KeyError) else str(e) or type(e).__name__
+def _reason(e): return _short(f'no {e}' if isinstance(e, KeyError) else str(e) or type(e).__name__, 400)
 
 # %% ../nbs/08a_targets.ipynb #e36de367
 def _read_target(row, tally):
@@ -88,7 +88,7 @@ def _read_target(row, tally):
     for task in TASKS.values():
         if task.reads(row): return task.from_row(row, tally)
     there = _short(', '.join(row))
-    raise ValueError(f'found {there!r}, expected a list of words, or words_ and one of pos, tree and spans')
+    raise ValueError(f'found {there}, expected a list of words, or words_ and one of pos, tree and spans')
 
 # %% ../nbs/08a_targets.ipynb #f2bb9fde
 def load_targets(

@@ -44,7 +44,9 @@ def labelled_spans(
 # %% ../nbs/08_tasks.ipynb #4ee23e68
 TASKS = {} # name -> its `Task`: whoever wants to know something about a task looks here
 
-def _short(text, width=60): return text if len(text) <= width else text[:width-2] + ' …'
+def _short(text, width=60): # one line; what cannot be printed stands as `repr` spells it: a line break would make two
+    if not text.isprintable(): text = repr(text)[1:-1]
+    return text if len(text) <= width else text[:width-2] + ' …'
 
 @dataclass
 class Target:
@@ -113,7 +115,7 @@ class Task:
     def held(self, target, T, method): return [None]*T # a word, a special id, or None where free
 
 def _task(name): # the task of that name
-    if name not in [*TASKS]: raise ValueError(f"task: found {name!r}, expected one of {', '.join(TASKS)}")
+    if name not in [*TASKS]: raise ValueError(f"task: found {name!r:.60}, expected one of {', '.join(TASKS)}")
     return TASKS[name]
 
 # %% ../nbs/08_tasks.ipynb #adc33877
@@ -127,7 +129,7 @@ def _unknown(words, vocab):
     yield from _special(words)
     forms = {v: k for k,v in _FORMS.items()}
     if vocab is not None and (strange := [w for w in words if w not in vocab and forms.get(w) not in vocab]):
-        yield f'the word {strange[0]!r} is not in the vocabulary of {len(vocab)}, expected words it has'
+        yield f'the word {strange[0]!r:.60} is not in the vocabulary of {len(vocab)}, expected words it has'
 
 def _fits(n, what, room):
     if room is not None and n > room:
@@ -180,13 +182,13 @@ class Semantic(Task):
         if not (isinstance(v, (list, tuple)) and len(v) == 2 and all(isinstance(x, str) and x.strip() for x in v)):
             yield f'found {v!r:.40}, expected (field, value)'
         field, value = v
-        if field not in FIELDS: yield f"unknown field {field!r}, expected one of {', '.join(FIELDS)}"
+        if field not in FIELDS: yield f"unknown field {field!r:.60}, expected one of {', '.join(FIELDS)}"
         if field == 'family friendly' and value not in ('yes', 'no'):
-            yield f"unknown value {value!r}, expected yes or no"
+            yield f"unknown value {value!r:.60}, expected yes or no"
         if field != 'family friendly': yield from _unknown(value.split(), vocab)
         if values is not None and value not in values.get(field, ()):
             there = _short(', '.join(sorted(values.get(field, ()))))
-            yield f"unknown value {value!r} of {field}, expected one of {there}"
+            yield f"unknown value {value!r:.60} of {field}, expected one of {there}"
         yield from _fits(len(value.split()), 'words', room)
 
     def wishes(self, example, rng, tagger, parser):
@@ -217,7 +219,7 @@ class Pos(Task):
         v, words, tags = target.value, target.words, known['known_tags']
         if not _are_words(v) or not v: yield f'found {v!r:.40}, expected a list of tags, at least one'
         if tags is not None and (strange := [x for x in v if x not in tags]):
-            yield f"unknown tag {strange[0]!r}, expected one of {', '.join(sorted(tags))}"
+            yield f"unknown tag {strange[0]!r:.60}, expected one of {', '.join(sorted(tags))}"
         if words is not None and len(words) != len(v): yield f'{len(v)} tags for {len(words)} words, expected one each'
         yield from _fits(len(v), 'tags', room)
 
@@ -254,9 +256,9 @@ class TreeTask(Task):
         leaves = v.leaves()
         if not _are_words(leaves): yield 'a leaf of the tree is not a word, expected strings'
         if words is not None and leaves != list(words):
-            yield f"the leaves are not its words: {_short(' '.join(leaves), 30)!r} for {_short(' '.join(words), 30)!r}"
+            yield f"the leaves are not its words: '{_short(' '.join(leaves), 30)}' for '{_short(' '.join(words), 30)}'"
         if bare := [w for s in v.subtrees() for w in s if isinstance(w, str) and not _is_tag(s)]:
-            yield f'the word {bare[0]!r} has no tag of its own, expected (tag word)'
+            yield f'the word {bare[0]!r:.60} has no tag of its own, expected (tag word)'
         yield from _special(leaves)
         yield from _fits(len(leaves), 'words', room)
 
@@ -302,9 +304,9 @@ def _span_faults(target, room, labels):
         if words is not None and j >= len(words):
             yield f'impossible span ({i}, {j}), the sentence ends at {len(words)-1}'
         if labels is not None and label not in labels:
-            yield f"unknown label {label!r}, expected one of {_short(', '.join(sorted(labels)))}"
+            yield f"unknown label {label!r:.60}, expected one of {_short(', '.join(sorted(labels)))}"
     if crossing := _crossing(v):
-        yield f'impossible spans {tuple(crossing[0])} and {tuple(crossing[1])}: they cross, no tree has both'
+        yield f'impossible spans {tuple(crossing[0])!r:.40} and {tuple(crossing[1])!r:.40}: they cross, none has both'
     yield from _fits(max(j for _,j,_ in v) + 1, 'words up to the last span', room)
 
 # %% ../nbs/08_tasks.ipynb #e8f35a72
@@ -430,7 +432,7 @@ def check(self:Target,
 ):
     "`ValueError`, one line that names the target, if it cannot be met or makes no sense."
     if self.task not in [*TASKS]:
-        raise ValueError(f"target « {self} »: unknown task {self.task!r}, expected one of {', '.join(TASKS)}")
+        raise ValueError(f"target « {self} »: unknown task {self.task!r:.60}, expected one of {', '.join(TASKS)}")
     known = dict(known_tags=known_tags, known_labels=known_labels, values=values)
     fault = next(_faults(self, seq_len - 2 if seq_len else None, vocab, known), None)
     if fault: raise ValueError(f'target « {self.task}: {self} »: {fault}')

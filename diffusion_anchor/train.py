@@ -743,9 +743,10 @@ def _unsealed(folder):
     if place is None: raise FileNotFoundError(f"Run.load: {folder} holds neither a checkpoint nor a model")
     if any(folder.glob('*/manifest.json')): raise ValueError(f"Run.load: no checkpoint of {folder} is sound")
     warnings.warn(f"{place}: has no manifest; it is read unchecked", stacklevel=3)
-    try: return DiffusionLM.from_pretrained(place), pd.read_csv(folder/'history.csv'), read_json(folder/'config.json')
-    except Exception as fault: # of safetensors, pandas, JSON
-        raise ValueError(f"Run.load: {folder} cannot be read: {str(fault).splitlines()[0]}") from None
+    try: history = pd.read_csv(folder/'history.csv')
+    except (ValueError, OSError) as fault: # pandas' own are, too
+        raise ValueError(f"Run.load: {folder/'history.csv'} cannot be read: {' '.join(str(fault).split())[:200]}") from None
+    return DiffusionLM.from_pretrained(place), history, read_json(folder/'config.json')
 
 # %% ../nbs/04_train.ipynb #9f2caa4f
 def _of_this_run(found, told):

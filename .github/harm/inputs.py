@@ -3,8 +3,8 @@
     pip install hypothesis
     python .github/harm/inputs.py --n 1000 --seed 0     # writes nbs/runs/harm/inputs.json
 
-An input is *understood* (a result came back), *refused* (one line of ours, which for a file names it), or a
-*foreign traceback*: anything else. Foreign ones are kept, the shortest of each kind.
+An input is *understood* (a result came back), *refused* (one line of ours, of at most 500 characters, which for a file
+names it), or a *foreign traceback*: anything else. Foreign ones are kept, the shortest of each kind.
 """
 import argparse, io, json, logging, sys, tempfile, time, traceback, warnings, zipfile
 from collections import Counter
@@ -82,16 +82,29 @@ def functions():
         'Target length': lambda text: target('length', text), 'Target spans': lambda text: target('spans', [text])}
 
 
+OURS = ValueError, OSError, FileNotFoundError
+MOST = 500 # characters of a line that can be read, the name of its file left out
+
+
+def is_line(said, home):
+    "One line, not too long, which with a `home` names a file in it."
+    named = home is None or any(name in said for name in names_in(home))
+    return named and len(said.splitlines()) == 1 and len(said.replace(str(home), '')) <= MOST
+
+
 def outcome(call, value, home=None):
     "('understood' | 'refused' | 'foreign', one line about it); with a `home` the line must name a file in it."
-    try: call(value)
-    except (Exception, SystemExit) as e:
-        last = traceback.extract_tb(e.__traceback__)[-1]
-        ours = 'diffusion_anchor' in Path(last.filename).parts and type(e) in (ValueError, OSError, FileNotFoundError)
-        said = str(e)
-        told = len(said.splitlines()) == 1 and (home is None or any(name in said for name in names_in(home)))
-        line = f'{Path(last.filename).name}, {type(e).__name__}: {said[:160]}'
-        return ('refused' if ours and told else 'foreign'), line
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter('ignore')
+        warnings.simplefilter('always', UserWarning)
+        try: call(value)
+        except (Exception, SystemExit) as e:
+            last = traceback.extract_tb(e.__traceback__)[-1]
+            ours = 'diffusion_anchor' in Path(last.filename).parts and type(e) in OURS
+            line = f'{Path(last.filename).name}, {type(e).__name__}: {str(e)[:160]}'
+            return ('refused' if ours and is_line(str(e), home) else 'foreign'), line
+    if bad := [str(w.message) for w in told if not is_line(str(w.message), None)]:
+        return 'foreign', f'a warning, {bad[0][:160]}'
     return 'understood', ''
 
 
