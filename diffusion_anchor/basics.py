@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['one_of', 'told_if_full', 'whole_file', 'write_json', 'read_json', 'file_hash', 'short_hash', 'environment', 'seal',
-           'sealed', 'differences', 'Held', 'Lock', 'interval', 'recorded']
+           'sealed', 'differences', 'Held', 'Lock', 'interval', 'recorded', 'installed']
 
 # %% ../nbs/00_basics.ipynb #91d5d241
 import ast, errno, hashlib, json, math, os, platform, shutil, socket, sys, tempfile, threading, time, urllib.request
@@ -258,7 +258,8 @@ def _archived(url, cache):
     "The repository's archive, fetched once; an OSError where it can't be had."
     path = Path(cache)/f'diffusion_anchor-{short_hash(url)}.zip'
     if not path.exists():
-        with urllib.request.urlopen(url, timeout=20) as source, whole_file(path) as file: shutil.copyfileobj(source, file)
+        with urllib.request.urlopen(url, timeout=20) as source, whole_file(path) as file:
+            shutil.copyfileobj(source, file)
     return zipfile.ZipFile(path)
 
 def _take_out(archive, name, home):
@@ -270,13 +271,14 @@ def _take_out(archive, name, home):
 
 # %% ../nbs/00_basics.ipynb #70d8e4a7
 class _Excused(ast.NodeTransformer):
-    "Puts a cell into a `try`: without the recorded runs, a line takes the place of what it shows."
+    "Puts a cell into a `try`: without what it needs, a line takes the place of what it shows."
     def visit_Module(self, node):
         if not node.body: return node
         if isinstance(node.body[-1], ast.Expr): # what a notebook would show
-            node.body[-1].value = ast.Call(ast.Name('display', ast.Load()), [node.body[-1].value], [])
-        excuse = ast.parse("try: pass\nexcept (NameError, OSError, ValueError) as fault:\n"
-                           "    print('not shown, the recorded runs are not here:', str(fault).splitlines()[0][:100])")
+            shown = ast.parse('if (_shown := None) is not None: display(_shown)').body[0]
+            shown.test.left.value, node.body[-1] = node.body[-1].value, shown
+        excuse = ast.parse("try: pass\nexcept (ImportError, NameError, OSError, ValueError) as fault:\n"
+                           "    print('not shown, what this cell needs is not here:', f'{fault!s:.100}')")
         excuse.body[0].body = node.body
         return ast.fix_missing_locations(excuse)
 
@@ -303,6 +305,18 @@ def recorded(
         lost, why = missing, f'{type(fault).__name__}: {fault}'
     else: why = f'{url} does not hold them'
     if lost:
-        print(f"recorded runs are not here and could not be had ({', '.join(lost)}; {why:.100}); cells that show them say so")
+        print(f"recorded runs are not here and could not be had ({', '.join(lost)}; {why:.100}); "
+              'cells that show them say so')
         _excuse_cells()
     return not lost
+
+# %% ../nbs/00_basics.ipynb #7753f31d
+def installed(
+    *modules, # names, as in `import`
+) -> bool:    # are all there?
+    "Say which packages a notebook compares with are not installed; its cells that need them then say so, too."
+    missing = [name for name in modules if find_spec(name) is None]
+    if missing:
+        print(f"not installed: {', '.join(missing)} (of this package's extra `dev`); cells that need them say so")
+        _excuse_cells()
+    return not missing
