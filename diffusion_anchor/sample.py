@@ -330,12 +330,16 @@ def anchor_sample(
     n:int=10,            # sentences
     steps:int=32,        # timesteps visited
     sampler:str='ddpm',  # ddpm, ddim or dpm2m
+    eta:float=1.,        # share of fresh noise, of ddim and dpm2m
     grid:str='even',     # even or decided
+    rounding:str='nearest', # what the clamp puts in x̂₀'s place: nearest, none, random, draw or mean
     no_clamp:bool=False, # leave x̂₀ where the network puts it
     seed:int=0,          # of all noise
     out:str=None,        # also write the texts to this file, one a line
 ):
     "Print sentences from a trained model."
-    try: texts = _sample_texts(run, n, SampleConfig(steps, sampler, clamp=not no_clamp, grid=grid, seed=seed), out)
+    try:
+        config = SampleConfig(steps, sampler, eta, clamp=not no_clamp, grid=grid, seed=seed, rounding=rounding)
+        texts = _sample_texts(run, n, config, out)
     except (ValueError, OSError) as error: raise SystemExit(f'anchor_sample: {error}') from None
     print('\n'.join(texts))
