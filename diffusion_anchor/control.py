@@ -591,7 +591,7 @@ def _its_corpus(name, run):
     of_run = any((place/'history.csv').exists() for place in (Path(run), Path(run).parent))
     return open_corpus(name or 'grammar') if name or not of_run else corpus_of(run)
 
-def _steer_run(run, corpus, tasks, targets, out, workers, teacher, n, **options):
+def _steer_run(run, corpus, tasks, targets, out, workers, teacher, n, weights=None, **options):
     "The table of `control_study`; what is wrong is said before anything is loaded."
     tasks = [one_of('tasks', t, TASKS) for t in (TASKS if tasks == 'all' else tasks.split(','))]
     _at_least('workers', workers, 1); _at_least('n', n, 1)
@@ -601,7 +601,22 @@ def _steer_run(run, corpus, tasks, targets, out, workers, teacher, n, **options)
     options |= dict(n=n, teacher=Teacher.load(teacher) if teacher else None)
     corpus, model = _its_corpus(corpus, run), _load_model(run)
     with worker_pool(workers, max(1, os.cpu_count()//workers)) if workers > 1 else nullcontext() as pool:
-        return control_study(model, corpus, out, tasks, number, given, executor=pool, **options)
+        return control_study(model, corpus, out, tasks, number, given, weights, pool, **options)
+
+# %% ../nbs/08e_control.ipynb #9077d679
+def _by_name(flag, text, known, kinds):
+    "What 'NAME=VALUE,NAME=VALUE' says; a ValueError that shows what was expected."
+    pairs = [part.partition('=') for part in text.split(',')]
+    for key, *_ in pairs: one_of(flag, key, known)
+    try: return {key: kinds.get(key, str)(value) for key, _, value in pairs}
+    except ValueError: raise ValueError(f"{flag}={text!r}, expected NAME=NUMBER,NAME=NUMBER") from None
+
+def _steering_flags(push, reads):
+    "Options of `control_study` from `anchor_control`'s flags; a task's name in `push` gives its weight."
+    kinds = dict(updates=int, lr=float, adagrad=str, stop=float, weight=float) | dict.fromkeys(TASKS, float)
+    given = _by_name('push', push, kinds, kinds) if push else {}
+    weights = {task: given.pop(task) for task in TASKS if task in given}
+    return given | dict(weights=weights, reads=_by_name('reads', reads, TASKS, {}) if '=' in reads else reads)
 
 # %% ../nbs/08e_control.ipynb #5f7c2d49
 @call_parse
@@ -612,16 +627,16 @@ def anchor_control(
     targets:str='20',      # how many a task, of held-out text; or a file for one: {"task": "length", "value": 7} a line
     n:int=50,              # samples a target
     steps:int=200,         # sampling steps
-    weight:float=None,     # of the fluency term; the authors' for each task otherwise
-    reads:str='x_t',       # what constraints read: x_t (the paper), x0_hat or both
+    push:str='',           # such as updates=5,lr=0.2,adagrad=persistent,stop=0.05, weight=0.01 or by task length=0.0002
+    reads:str='x_t',       # what constraints read: x_t (the paper), x0_hat or both; by task: spans=both,length=x0_hat
     teacher:str=None,      # directory of a teacher (anchor_teacher), for lm-score
     out:str='runs/control', # results are written here
     workers:int=1,         # processes that share the tasks
     seed:int=0,            # of all noise
 ):
     "Steer a trained model through the tasks, and print success rates."
-    options = dict(n=n, steps=steps, weight=weight, reads=reads, seed=seed)
     try:
+        options = dict(n=n, steps=steps, seed=seed) | _steering_flags(push, reads)
         with _red_warnings(): table = _steer_run(run, corpus, tasks, targets, out, workers, teacher, **options)
     except (ValueError, OSError) as error: raise SystemExit(f'anchor_control: {error}') from None
     shown = ['task', 'method', 'success', 'low', 'high', 'unguided', 'lm_score', 'lm_score_unguided', 's_per_sample']

@@ -338,15 +338,17 @@ def anchor_sample(
     n:int=10,            # sentences
     steps:int=32,        # timesteps visited
     sampler:str='ddpm',  # ddpm, ddim or dpm2m
+    eta:float=1.,        # share of fresh noise, of ddim and dpm2m
     grid:str='even',     # even or decided
+    rounding:str='nearest', # what the clamp puts in x̂₀'s place: nearest, none, random, draw or mean
     no_clamp:bool=False, # leave x̂₀ where the network puts it
-    rounding:str='nearest', # how it is rounded: nearest, none, random, draw or mean
     precision:str='fp32', # of the network: fp32, or auto, bf16, fp16: half where the machine can
     seed:int=0,          # of all noise
     out:str=None,        # also write the texts to this file, one a line
 ):
     "Print sentences from a trained model."
-    how = dict(sampler=sampler, clamp=not no_clamp, grid=grid, seed=seed, rounding=rounding, precision=precision)
-    try: texts = _sample_texts(run, n, SampleConfig(steps, **how), out)
+    try:
+        how = dict(clamp=not no_clamp, grid=grid, seed=seed, rounding=rounding, precision=precision)
+        texts = _sample_texts(run, n, SampleConfig(steps, sampler, eta, **how), out)
     except (ValueError, OSError) as error: raise SystemExit(f'anchor_sample: {error}') from None
     print('\n'.join(texts))
