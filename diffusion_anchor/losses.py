@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 import pandas as pd, torch, torch.nn.functional as F
 from fastcore.basics import patch
+from torch.utils.checkpoint import checkpoint
 from .basics import one_of
 from .model import DiffusionLM, DiffusionLMConfig, NoiseSchedule
 
@@ -46,6 +47,16 @@ class Anchor:
 def _token_nll(logits, ids): # −log p of the words [B, T], nats
     return F.cross_entropy(logits.transpose(1, 2), ids, reduction='none')
 
+def _word_nll(model, x, ids, table=None, bias=None): # the same of points [B, T, d], at most `model.chunk` logits at once
+    table, bias = model.table if table is None else table, model.lm_head.bias if bias is None else bias
+    if ids.numel() * len(table) <= model.chunk: return _token_nll(F.linear(x, table, bias), ids)
+    def part(points, words): return F.cross_entropy(F.linear(points, table, bias), words, reduction='none')
+    rows = max(1, model.chunk // len(table))
+    parts = zip(x.reshape(-1, x.shape[-1]).split(rows), ids.reshape(-1).split(rows))
+    # logits are made anew for the gradient, and not kept
+    each = [checkpoint(part, *p, use_reentrant=False, preserve_rng_state=False) for p in parts]
+    return torch.cat(each).view(ids.shape)
+
 # %% ../nbs/03_losses.ipynb #c574f1d3
 @patch
 def __call__(self:Anchor,
@@ -57,10 +68,10 @@ def __call__(self:Anchor,
     hold = lambda tensor, moving: tensor if self.grad in ('both', moving) else tensor.detach()
     x0_hat, table = hold(x0_hat, 'prediction'), hold(model.table, 'embedding')
     if self.kind == 'nll':
-        value = _token_nll(F.linear(x0_hat, table, hold(model.lm_head.bias, 'embedding')), ids).mean(1)
+        value = _word_nll(model, x0_hat, ids, table, hold(model.lm_head.bias, 'embedding')).mean(1)
     else:
         with torch.no_grad():
-            words = model.nearest(x0_hat)[0] if self.kind == 'nearest' else model.logits(x0_hat).argmax(-1)
+            words = model.nearest(x0_hat)[0] if self.kind == 'nearest' else model.likeliest(x0_hat)
         value = (x0_hat - F.embedding(words, table)).pow(2).mean((1, 2))
     return value * model.schedule.alpha_bar[t.cpu()].to(value) if self.time == 'alpha_bar' else value
 
@@ -73,7 +84,7 @@ def _guess(model, x_t, t, self_condition): # what a self-conditioned model is fe
 def _terms(model, ids, anchor, t, mean_emb, x0, x0_hat, log_p): # the terms of the objective for each sentence [B]
     mse = (torch.where((t == 0)[:, None, None], mean_emb, x0) - x0_hat).pow(2).mean((1, 2))
     none = torch.zeros_like(mse)
-    return dict(mse=mse, decoder_nll=_token_nll(model.logits(x0), ids).mean(1),
+    return dict(mse=mse, decoder_nll=_word_nll(model, x0, ids).mean(1),
                 prior=model.schedule.alpha_bar[-1].item() * x0.pow(2).mean((1, 2)),
                 anchor=none if anchor is None else anchor(model, x0_hat, ids, t),
                 words=none if log_p is None else _token_nll(log_p, ids).mean(1))
@@ -156,7 +167,7 @@ def _bound_terms(model, ids, strata, rng): # `_TERMS` of each sentence in nats [
     x0 = mean_emb + schedule.sigma0 * draw()
     diffusion  = sum(cost.to(x0) * _square(x0 - look(t)[1]) for t, cost in _strata(schedule, len(ids), strata, rng))
     clean_step = _clean_step(schedule, x0, mean_emb, *look(torch.zeros_like(ids[:, 0])))
-    decoder    = _token_nll(model.logits(x0), ids).sum(1)
+    decoder    = _word_nll(model, x0, ids).sum(1)
     prior      = (last * x0.pow(2) - last - torch.log(1 - last)).sum((1, 2)) / 2
     return torch.stack([diffusion, clean_step, decoder, prior]).double().cpu()
 

@@ -231,6 +231,11 @@ def logits(self:DiffusionLM,
     return F.linear(x, self.table, self.lm_head.bias)
 
 # %% ../nbs/02_model.ipynb #d51634ed
+DiffusionLM.chunk = 2**26 # numbers in a part of a matrix [B·T, V]: 256 MiB in fp32
+
+def _parts(model, x): # points [·, d], so few at once that a number for each word of each fits
+    return x.reshape(-1, x.shape[-1]).split(max(1, min(65536, model.chunk // model.config.vocab_size)))
+
 @patch
 def nearest(self:DiffusionLM,
     x:torch.Tensor, # points in embedding space [B, T, d]
@@ -238,9 +243,17 @@ def nearest(self:DiffusionLM,
     "The word whose embedding is closest in L2, and how far it is."
     table = self.table
     # cdist finds the word fast, by a matrix product that loses small distances; the distance is then taken exactly
-    flat = x.reshape(-1, x.shape[-1]).to(table.dtype)
-    ids = torch.cat([torch.cdist(part, table).argmin(-1) for part in flat.split(65536)]).view(x.shape[:-1])
+    parts = _parts(self, x.to(table.dtype))
+    ids = torch.cat([torch.cdist(part, table).argmin(-1) for part in parts]).view(x.shape[:-1])
     return ids, (x - table[ids]).norm(dim=-1)
+
+# %% ../nbs/02_model.ipynb #dd900011
+@patch
+def likeliest(self:DiffusionLM,
+    x:torch.Tensor, # points in embedding space [B, T, d]
+) -> torch.Tensor:  # ids [B, T]
+    "The word of the largest logit, in parts of at most `chunk` logits."
+    return torch.cat([self.logits(part).argmax(-1) for part in _parts(self, x)]).view(x.shape[:-1])
 
 # %% ../nbs/02_model.ipynb #ac15facf
 def time_features(

@@ -255,7 +255,7 @@ def _chain(model, schedule, config, rows, given, guides, trace, tick):
         for guide in guides: x = guide(x, mean, sigma, t * scale, t_prev * scale, model)
         x = put_back(x)
         tick(len(rows))
-    return put_ids_back(model.logits(x).argmax(-1)).cpu(), guess.cpu(), seen
+    return put_ids_back(model.likeliest(x)).cpu(), guess.cpu(), seen
 
 # %% ../nbs/05_sample.ipynb #2804f583
 def _rows_of_known(model, n, known): # [n, T], -1 where free

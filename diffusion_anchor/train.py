@@ -18,9 +18,11 @@ from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 import pandas as pd, torch
+from accelerate.utils import broadcast_object_list, gather_object, reduce
 from fastcore.basics import patch
 from fastcore.script import call_parse
 from torch import nn
+from torch.nn.utils import parameters_to_vector
 from tqdm.auto import tqdm
 from .basics import Held, Lock, differences, environment, one_of, read_json, write_json
 from .checkpoints import (TrainState, _copy_history, _fingerprint, _put_in_place, _set_aside,
@@ -653,10 +655,10 @@ def _sitting(folder, callbacks):
             for callback in callbacks: getattr(callback, 'finish', lambda: None)()
 
 # %% ../nbs/04_train.ipynb #a2c73144
-def _bar(state, config):
+def _bar(state, config, shown):
     "Progress; processes of a pool must not write over each other's lines."
     number = multiprocessing.current_process().name.rpartition('-')[2]
-    return tqdm(range(state.done, config.steps), initial=state.done, total=config.steps, mininterval=1,
+    return tqdm(range(state.done, config.steps), initial=state.done, total=config.steps, mininterval=1, disable=not shown,
                 position=int(number) - 1 if number.isdigit() else None,
                 desc=config.anchor.label if config.anchor else 'no anchor')
 
@@ -669,6 +671,54 @@ def _finish(state, corpus, config, folder, key):
                      seed=config.seed)
         write_model(folder, state, key, about | last)
     return Run(state.ema, pd.DataFrame(state.history), config, folder)
+
+# %% ../nbs/04_train.ipynb #dd900002
+class _Crew:
+    "The processes that train together: those of `accelerate launch`, or this one alone."
+    def __init__(self, config):
+        self.n, self.number, gpu = int(os.environ.get('WORLD_SIZE', 1)), 0, torch.cuda.is_available()
+        self.device = torch.device('cuda' if gpu else 'cpu')
+        if self.n > config.batch_size:
+            raise ValueError(f"fit: {self.n} processes, expected at most batch_size={config.batch_size}")
+        if self.n > 1:
+            from accelerate import PartialState # starts gloo or NCCL
+            self.state = PartialState(cpu=not gpu)
+            self.device, self.number = self.state.device, self.state.process_index
+        self.first = self.number == 0
+
+    def agree(self, flag):
+        "What the first process says."
+        return broadcast_object_list([flag])[0] if self.n > 1 else flag
+
+# %% ../nbs/04_train.ipynb #dd900003
+@patch
+def loss(self:_Crew, loss_of, batch, step, self_condition, model):
+    "`loss_of` on this process's share of the batch; the gradients are those of the whole batch."
+    if self.n == 1: return loss_of(batch, step, self_condition)
+    share = Batch(*(None if v is None else v[self.number::self.n] for v in vars(batch).values()))
+    seen = loss_of(share, step, self_condition)
+    gradients = [p.grad for p in model.parameters() if p.grad is not None]
+    flat = reduce(parameters_to_vector(gradients) * (len(share.ids) / len(batch.ids)), 'sum')
+    for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients])):
+        gradient.copy_(part.view_as(gradient)) # in place: a recorded CUDA graph writes there
+    return seen
+
+# %% ../nbs/04_train.ipynb #dd900004
+@patch
+def gather(self:_Crew, steps):
+    "What all processes saw, step by step: [(sentences, Losses)] of every process."
+    if self.n == 1: return steps
+    cpu = lambda out: replace(out, **{k: v.cpu() for k, v in vars(out).items()})
+    seen = gather_object([[[(n, cpu(out)) for n, out in step] for step in steps]])
+    return [list(chain(*parts)) for parts in zip(*seen)]
+
+@patch
+def resume(self:_Crew, state, folder, config, key, resume, may_change, source):
+    "The first process starts the folder or loads its checkpoint, then the others load what it holds."
+    if self.first: _resume(state, folder, config, key, resume, may_change, source)
+    if self.n > 1: self.state.wait_for_everyone()
+    if not self.first and (kept := next(sound_checkpoints(folder), None)): state.restore(kept)
+    if self.n > 1: self.state.wait_for_everyone() # before anyone writes
 
 # %% ../nbs/04_train.ipynb #0dec1de1
 def _note_decisions(model, ids): # an error every 1/32 of the schedule
@@ -688,23 +738,25 @@ def fit(
     "Train a Diffusion-LM; ValueError for another run's folder, FloatingPointError if it diverges, Held if it is taken."
     if isinstance(corpus, str): corpus = open_corpus(corpus)
     if isinstance(config, str): config = TrainConfig.preset(config)
-    began, device = time.perf_counter(), torch.device('cuda' if torch.cuda.is_available() else 'cpu')
-    folder = Path(out_dir) if out_dir else None
-    with _sitting(folder, callbacks):
+    began, crew = time.perf_counter(), _Crew(config)
+    device, folder, callbacks = crew.device, Path(out_dir) if out_dir else None, callbacks if crew.first else ()
+    with _sitting(folder if crew.first else None, callbacks):
         state, key = fresh_state(corpus, config, device), dict(train=config.to_dict(), corpus=_fingerprint(corpus))
         train, valid = _rows(corpus, config, state.model) # what cannot be trained on leaves nothing behind
-        if folder: _resume(state, folder, config, key, resume, may_change, corpus.source)
+        if folder: crew.resume(state, folder, config, key, resume, may_change, corpus.source)
+        if not crew.first: folder = None # one process writes
         window, train = _Window((train != PAD).sum(1)), train.to(device)
         loss_of = GraphedLoss(state.model, config) if _may_graph(config, device, fast) else \
             partial(_loss_and_gradients, state, config)
         state.model.train()
-        for step in (bar := _bar(state, config)):
+        for step in (bar := _bar(state, config, crew.first)):
             rows, batch, self_condition = draw_batch(train, step, config, state.model)
-            window.add(loss_of(batch, step, self_condition), rows)
+            window.add(crew.loss(loss_of, batch, step, self_condition, state.model), rows)
             _update(state, config, step)
             done = state.done
-            last = done == config.steps or time_limit is not None and time.perf_counter() - began > time_limit
+            last = done == config.steps or time_limit is not None and crew.agree(time.perf_counter() - began > time_limit)
             if done % config.log_every == 0 or done == 1 or last:
+                window.steps = crew.gather(window.steps)
                 row = window.row(done, state.model.schedule.steps)
                 _must_be_finite(state, window, row['loss'], train, config, folder)
                 if done % config.eval_every == 0 or last:
