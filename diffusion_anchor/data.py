@@ -147,7 +147,8 @@ def load(cls:Vocab,
     try: stoi = json.loads(Path(path).read_text(encoding='utf-8-sig'), object_pairs_hook=_once)
     except (ValueError, OSError, RecursionError) as e: # what is not UTF-8 or not JSON is a ValueError
         raise ValueError(f'{path}: not a vocabulary ({e}), expected JSON, a dict of word to id') from None
-    if isinstance(stoi, dict) and isinstance(stoi.get('model'), dict): return SubwordVocab._of_model(stoi['model'], path)
+    if isinstance(stoi, dict) and isinstance(stoi.get('model'), dict):
+        return SubwordVocab._of_model(stoi['model'], path)
     if not isinstance(stoi, dict) or not all(type(i) is int for i in stoi.values()):
         raise ValueError(f'{path}: found a {type(stoi).__name__}, expected a dict of word to integer id')
     itos = sorted(stoi, key=stoi.get)
@@ -217,7 +218,7 @@ def subwords(cls:Vocab,
     size:int=2000,  # Pieces at most, bytes and specials counted
 )->SubwordVocab:
     "Learn pieces from `sentences`, the commonest first."
-    if size < 300: raise ValueError(f'subwords: size={size!r}, expected at least 300: 256 bytes, 4 specials, some pieces')
+    if size < 300: raise ValueError(f'subwords: size={size!r}, expected at least 300: bytes, specials, some pieces')
     how = dict(initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
     learner,sentences = Tokenizer(models.BPE()),[list(words) for words in sentences]
     learner.pre_tokenizer = _by_word()
@@ -443,7 +444,7 @@ def load_lines(
     test:str|Path=None,  # The same; without it the test split is empty
     min_count:int=None,  # A word seen less often in the train split becomes UNK; None: see `pick_min_count`
     fix:bool=True,       # Undo mojibake?
-    subwords:int|Path=None, # Pieces of words instead: so many, learned from the train split, or those of a tokenizer.json
+    subwords:int|Path=None, # Pieces of words instead: so many, learned from `train`, or those of a tokenizer.json
 )->Corpus:               # Named after the train file
     "Read text files, split them into words and count the vocabulary; a warning above 5 % UNK."
     train_,valid_,test_ = (_read_lines(path, fix) if path else [] for path in (train, valid, test))
