@@ -22,7 +22,7 @@ from tqdm.auto import tqdm
 from .annotators import GrammarParser, GrammarTagger, SpacyTagger, annotated
 from .basics import differences, environment, interval, one_of, read_json, seal, sealed, short_hash
 from .basics import write_json
-from .data import Corpus, END, PAD, START
+from .data import Corpus, END, PAD, START, SubwordVocab
 from .fluency import Teacher
 from .guidance import Guidance, KINDS, READS, train_classifier
 from .model import DiffusionLM, NoiseSchedule
@@ -34,6 +34,12 @@ from .tasks import TASKS, check_targets
 from .train import _fingerprint, _red_warnings, corpus_of, open_corpus, worker_pool
 
 # %% ../nbs/08e_control.ipynb #622d8d0b
+def _in_ids(wish, vocab):
+    "The wish with ids in the place of the words around a gap: places are counted as the model counts them."
+    value = wish.value
+    if isinstance(value, dict): value = {side: vocab.encode(words) for side, words in value.items()}
+    return replace(wish, value=value, words=wish.words and vocab.encode(wish.words))
+
 def known_ids(
     targets:Sequence, # tuples of `Target`s, one tuple a row
     T:int,            # positions
@@ -44,7 +50,9 @@ def known_ids(
     rows = torch.full((len(targets), T), -1)
     for row, wishes in zip(rows, targets):
         for wish in wishes:
-            for k, item in enumerate(TASKS[wish.task].held(wish, T, method)):
+            held = TASKS[wish.task].held(_in_ids(wish, vocab), T, method)
+            if len(held) > T: raise ValueError(f'target « {wish} »: {len(held)} ids, expected at most {T}')
+            for k, item in enumerate(held):
                 if item is not None: row[k] = vocab.encode([item])[0] if isinstance(item, str) else item
     return None if (rows < 0).all() else rows
 
@@ -356,6 +364,11 @@ def lm_score(
     return teacher.score(texts).lm_score if teacher is not None and any(t.strip() for t in texts) else math.nan
 
 # %% ../nbs/08e_control.ipynb #645ee8a3
+def _needs_words(task, vocab):
+    "A line if a task counts places by words, and the vocabulary has pieces of them."
+    if isinstance(vocab, SubwordVocab) and TASKS[task].kind in ('pos', 'spans', 'length'):
+        return f'it counts places by words, expected a vocabulary of whole words, found {len(vocab)} pieces'
+
 def run_control(
     model:DiffusionLM,        # in eval mode, with its vocabulary
     task:str|Sequence,        # one of `TASKS`, or several: then each target is a tuple
@@ -374,6 +387,8 @@ def run_control(
     _at_least('run_control: n', n, 1); _at_least('run_control: unguided', unguided, 0)
     if model.vocab is None:
         raise ValueError("run_control: the model has no vocabulary, so its texts cannot be read")
+    for name in tasks:
+        if why := _needs_words(name, model.vocab): raise ValueError(f'run_control: {name}: {why}')
     steering = steering.settled(tasks)
     classifiers = readers.classifiers_for(model, tasks, sample.seed)
     known = {k: v for c in classifiers.values() for k, v in c.labels.known().items()}
@@ -474,6 +489,7 @@ def _some_tasks(jobs): # a plain function of one argument, so that a process poo
 def _why_not(job):
     "What a task lacks on this corpus, in a line; None if it can run. A text has no fields, and nobody parses it."
     kind, corpus = TASKS[job.task], job.call['readers'].corpus
+    if why := _needs_words(job.task, job.model.vocab): return why
     try:
         found = _needs(job)
         plugin = found.get(kind.annotator)

@@ -133,6 +133,12 @@ def floor_by_quarter(
     return {'mse': means.mean()} | {f'mse_q{q}': v for q, v in means.items()}
 
 # %% ../nbs/04b_convergence.ipynb #52c5f107
+def _floor_lines(ax, floors):
+    "Under the curves of `Run.plot('mse')` the floor of each quarter, dashed, in its colour."
+    colours = {line.get_label().split()[0]: line.get_color() for line in ax.get_lines()}
+    for q in range(4): ax.axhline(floors[f'mse_q{q}'], ls='--', lw=0.8, c=colours[f'q{q}'])
+    return ax.set_title('mse by quarter of t (dots: validation; dashed: the floor)').axes
+
 def plot_mse(
     run:Run,           # trained, or part of the way
     corpus:Corpus,     # what it was trained on
@@ -144,10 +150,7 @@ def plot_mse(
     _of(Corpus, 'plot_mse', corpus=corpus)
     ids = corpus.ids('train', run.model.config.seq_len, run.config.packing)
     floors = floor_by_quarter(mse_floor(run.model, ids, support=support))
-    ax = run.plot('mse', ax)
-    colours = {line.get_label().split()[0]: line.get_color() for line in ax.get_lines()}
-    for q in range(4): ax.axhline(floors[f'mse_q{q}'], ls='--', lw=0.8, c=colours[f'q{q}'])
-    return ax.set_title('mse by quarter of t (dots: validation; dashed: the floor)').axes
+    return _floor_lines(run.plot('mse', ax), floors)
 
 # %% ../nbs/04b_convergence.ipynb #4e43f862
 def rounding_floor(

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['BOM', 'MAX_WORD', 'SPECIALS', 'START', 'END', 'UNK', 'PAD', 'SPLITS', 'MAX_LINE', 'MOST_UNK', 'MOST_WORDS', 'FIELDS',
            'E2E_CSV', 'E2E_URL', 'E2E_SHA256', 'MAX_MEMBER', 'E2E_SIZES', 'TEXT_SUFFIXES', 'tokenize', 'Vocab',
-           'until_end', 'Example', 'Corpus', 'repair', 'lost_bytes', 'pick_min_count', 'load_lines', 'parse_fields',
-           'download_e2e', 'load_e2e', 'repair_file', 'repair_files', 'anchor_repair']
+           'until_end', 'SubwordVocab', 'Example', 'Corpus', 'repair', 'lost_bytes', 'pick_min_count', 'load_lines',
+           'parse_fields', 'download_e2e', 'load_e2e', 'repair_file', 'repair_files', 'anchor_repair']
 
 # %% ../nbs/00_data.ipynb #1ed250c6
 import csv, itertools, json, numbers, os, re, shutil, urllib.request, warnings, zipfile, zlib
@@ -20,6 +20,7 @@ import ftfy, pandas as pd
 from fastcore.basics import patch
 from fastcore.script import call_parse
 from huggingface_hub import cached_assets_path
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from tqdm.auto import tqdm
 from .basics import file_hash, one_of, whole_file, write_json
 
@@ -83,24 +84,34 @@ def build(cls:Vocab,
 # %% ../nbs/00_data.ipynb #b85d20e6
 def _plain(ids): return ids.tolist() if hasattr(ids, 'tolist') else list(ids)
 
+def _no_text(words): # `words`, or a ValueError: the letters of a text would pass for words
+    if isinstance(words, str): raise ValueError(f'words: found {words!r:.60}, expected a list of words, not a text')
+    return list(words)
+
 @patch
 def encode(self:Vocab,
     words:list, # Words of one sentence
 )->list:        # Their ids, without START and END
     "Ids of `words`; an unknown word is `UNK`, and so is one spelt like a special."
-    if isinstance(words, str): raise ValueError(f'words: found {words!r:.60}, expected a list of words, not a text')
-    return [i if (i := self.stoi.get(w, UNK)) > PAD else UNK for w in words]
+    return [i if (i := self.stoi.get(w, UNK)) > PAD else UNK for w in _no_text(words)]
 
 # %% ../nbs/00_data.ipynb #ca541f3f
 @patch
-def decode(self:Vocab,
+def spell(self:Vocab,
     ids:list, # Ids of one row: list or LongTensor [T]
-)->list:      # As many words, specials among them
-    "The word of each of `ids`; `ValueError` on an id that no word has."
+)->list:      # As many strings, specials among them
+    "What each of `ids` stands for; `ValueError` on an id that nothing has."
     ids = _plain(ids)
     if strange := [i for i in ids if not 0 <= i < len(self)]:
         raise ValueError(f'ids: found {strange[0]}, expected ids of the {len(self)} words, 0..{len(self)-1}')
     return [self.itos[i] for i in ids]
+
+@patch
+def decode(self:Vocab,
+    ids:list, # Ids of one row: list or LongTensor [T]
+)->list:      # Words, specials among them: of this vocabulary as many as ids
+    "The words that `ids` spell; `ValueError` on an id that nothing has."
+    return self.spell(ids)
 
 # %% ../nbs/00_data.ipynb #cdf6378a
 def until_end(
@@ -134,12 +145,14 @@ def _once(pairs):
 
 @patch(cls_method=True)
 def load(cls:Vocab,
-    path:str|Path, # A file of `save`, or Diffusion-LM's `vocab.json`
+    path:str|Path, # A file of `save`, Diffusion-LM's `vocab.json`, or a `tokenizer.json` with byte-level BPE
 )->Vocab:
     "Read a vocabulary; `ValueError` unless the specials come first, the ids are 0..V-1 and words are words."
     try: stoi = json.loads(Path(path).read_text(encoding='utf-8-sig'), object_pairs_hook=_once)
     except (ValueError, OSError, RecursionError) as e: # what is not UTF-8 or not JSON is a ValueError
         raise ValueError(f'{path}: not a vocabulary ({e}), expected JSON, a dict of word to id') from None
+    if isinstance(stoi, dict) and isinstance(stoi.get('model'), dict):
+        return SubwordVocab._of_model(stoi['model'], path)
     if not isinstance(stoi, dict) or not all(type(i) is int for i in stoi.values()):
         raise ValueError(f'{path}: found a {type(stoi).__name__}, expected a dict of word to integer id')
     itos = sorted(stoi, key=stoi.get)
@@ -149,6 +162,75 @@ def load(cls:Vocab,
     if blank := [w for w in itos if w.split() != [w] and w != '\n']:
         raise ValueError(f"{path}: found {blank[0]!r:.60}, expected words; of blanks only the authors' '\\n' is one")
     return cls(itos[4:])
+
+# %% ../nbs/00_data.ipynb #9e77e385
+class SubwordVocab(Vocab):
+    "Pieces of words and their ids, byte-level BPE: every word of every text is spelt, and none is `UNK`."
+    def __init__(self,
+        pieces:list, # Each once, the 256 bytes among them, without the four specials
+        merges:list, # Pairs of pieces that are joined, the first ones first
+    ):
+        super().__init__(pieces)
+        if lacking := sorted({*pre_tokenizers.ByteLevel.alphabet()} - {*pieces}):
+            raise ValueError(f'pieces: {len(lacking)} bytes are missing, such as {lacking[0]!r}, expected all 256')
+        self.bpe, self.spelt = Tokenizer(models.BPE(self.stoi, merges)), {w: [UNK] for w in SPECIALS}
+        self.bpe.pre_tokenizer = _by_word()
+        self.bpe.decoder = decoders.Sequence([decoders.ByteLevel(), decoders.Strip(' ', 1, 0)])
+
+    def __contains__(self, word): return bool(word) and word not in SPECIALS
+    def __repr__(self): return f'SubwordVocab({len(self)} pieces of words with {", ".join(SPECIALS)})'
+    def save(self, path): write_json(path, json.loads(self.bpe.to_str())) # tokenizers' own format
+
+def _by_word(): return pre_tokenizers.ByteLevel(add_prefix_space=True, use_regex=False) # a word at a time, no smaller
+
+# %% ../nbs/00_data.ipynb #0057a955
+@patch
+def encode(self:SubwordVocab, words):
+    "Ids of the pieces of `words`."
+    words = _no_text(words)
+    self.spelt |= {w: self.bpe.encode(w).ids for w in {*words} - {*self.spelt}}
+    return [i for w in words for i in self.spelt[w]]
+
+@patch
+def decode(self:SubwordVocab, ids):
+    "The words that `ids` spell, whole again; a special is a word of its own."
+    self.spell(ids) # refuses what is no id
+    parts = itertools.groupby(_plain(ids), lambda i: i <= PAD)
+    return [w for special,part in parts for w in (self.spell(part) if special else self.bpe.decode([*part]).split())]
+
+# %% ../nbs/00_data.ipynb #5b9d972d
+def _without_specials(model):
+    "Pieces and merges of a BPE model as JSON, less those that spell a special and what is made of them."
+    pieces,merges = dict.fromkeys(p for p in sorted(model['vocab'], key=model['vocab'].get) if p not in SPECIALS),[]
+    gone = set(SPECIALS)
+    for pair in (p.split(' ') if isinstance(p, str) else p for p in model['merges']):
+        if {*pair, ''.join(pair)} & gone: gone.add(''.join(pair))
+        else: merges.append(tuple(pair))
+    return [p for p in pieces if p not in gone],merges
+
+@patch(cls_method=True)
+def _of_model(cls:SubwordVocab, model, path):
+    "A vocabulary from the `model` of a tokenizer.json; a `ValueError` names the file that is none."
+    try: return cls(*_without_specials(model))
+    except Exception as e: # of a file of anybody, and of tokenizers
+        raise ValueError(f'{path}: found a {model.get("type")} model ({e!r:.80}), expected byte-level BPE') from None
+
+# %% ../nbs/00_data.ipynb #38e07c8e
+@patch(cls_method=True)
+def subwords(cls:Vocab,
+    sentences:list, # Lists of words, those of the train split
+    size:int=2000,  # Pieces at most, bytes and specials counted
+)->SubwordVocab:
+    "Learn pieces from `sentences`, the commonest first."
+    if size < 300: raise ValueError(f'subwords: size={size!r}, expected at least 300: bytes, specials, some pieces')
+    how = dict(initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
+    learner,sentences = Tokenizer(models.BPE()),[list(words) for words in sentences]
+    learner.pre_tokenizer = _by_word()
+    learner.train_from_iterator(sentences, trainers.BpeTrainer(vocab_size=size - len(SPECIALS), min_frequency=2, **how))
+    pieces,merges = _without_specials(json.loads(learner.to_str())['model'])
+    draft = SubwordVocab(pieces, merges)
+    seen = Counter(i for words in sentences for i in draft.encode(words))
+    return SubwordVocab(sorted(pieces, key=lambda p: -seen[draft.stoi[p]]), merges)
 
 # %% ../nbs/00_data.ipynb #2b21dc55
 @dataclass
@@ -187,10 +269,10 @@ class Corpus:
 @patch
 def too_long(self:Corpus,
     split:str,   # 'train', 'valid' or 'test'
-    seq_len:int, # T, in words, START and END counted
+    seq_len:int, # T, in ids, START and END counted
 )->int:          # Sentences
     "How many sentences of a split do not fit a row."
-    return sum(len(ex.words)+2 > seq_len for ex in self.split(split))
+    return sum(len(self.vocab.encode(ex.words))+2 > seq_len for ex in self.split(split))
 
 # %% ../nbs/00_data.ipynb #3b091826
 def _blocks(rows, seq_len, split):
@@ -235,16 +317,28 @@ def table(self:Corpus):
 
 # %% ../nbs/00_data.ipynb #a1c0de02
 @patch
+def told(self:Vocab,
+    seen:Counter, # Word -> how often it stands in the training text
+)->str:
+    "How large it is, and what that means."
+    return f'{len(self):,} words, those seen at least {min((seen[w] for w in self.itos[4:]), default=0)} times'
+
+@patch
+def told(self:SubwordVocab, seen):
+    used = sum(n*len(self.encode([w])) for w,n in seen.items())
+    return f'{len(self):,} pieces of words, {used/max(sum(seen.values()), 1):.2f} a word'
+
+@patch
 def summary(self:Corpus,
     seq_len:int=None, # T, to tell what is cut at it
 )->str:               # Three lines, or four
     "Sizes, vocabulary, `UNK` and lengths, to be read before training."
     rows,seen = self.table(),Counter(w for ex in self.train for w in ex.words)
-    total,rarest = sum(seen.values()),min((seen[w] for w in self.vocab.itos[4:]), default=0)
+    total = sum(seen.values())
     lost = ', '.join(f'{row.unk:.1%} of {split}' for split,row in rows.iterrows() if row.sentences)
     sizes = ', '.join(f'{row.sentences:,.0f} {split}' for split,row in rows.iterrows())
     lines = [f'{self.name}: {sizes} sentences; {total:,} training words, {len(seen):,} different',
-             f'vocabulary: {len(self.vocab):,} words, those seen at least {rarest} times; UNK are {lost}',
+             f'vocabulary: {self.vocab.told(seen)}; UNK are {lost}',
              f'lengths: {rows.mean_words.train:.1f} words a sentence, the longest has {rows.longest.max():.0f}']
     if seq_len: lines[-1] += f'; {self.too_long("train", seq_len):,} training sentences are cut at seq_len={seq_len}'
     return '\n'.join(lines)
@@ -354,6 +448,7 @@ def load_lines(
     test:str|Path=None,  # The same; without it the test split is empty
     min_count:int=None,  # A word seen less often in the train split becomes UNK; None: see `pick_min_count`
     fix:bool=True,       # Undo mojibake?
+    subwords:int|Path=None, # Pieces of words instead: so many, learned from `train`, or those of a tokenizer.json
 )->Corpus:               # Named after the train file
     "Read text files, split them into words and count the vocabulary; a warning above 5 % UNK."
     train_,valid_,test_ = (_read_lines(path, fix) if path else [] for path in (train, valid, test))
@@ -363,7 +458,9 @@ def load_lines(
                              'or name valid=')
         train_,valid_ = [ex for i,ex in enumerate(train_) if i%20 != 19],train_[19::20]
     words = [ex.words for ex in train_]
-    vocab = Vocab.build(words, pick_min_count(words) if min_count is None else min_count)
+    if None not in (min_count, subwords): raise ValueError(f'min_count={min_count}: of subwords none is too rare')
+    if subwords is None: vocab = Vocab.build(words, pick_min_count(words) if min_count is None else min_count)
+    else: vocab = Vocab.subwords(words, subwords) if isinstance(subwords, int) else Vocab.load(subwords)
     _warn_unk(corpus := Corpus(Path(train).name, train_, valid_, test_, vocab))
     return corpus
 

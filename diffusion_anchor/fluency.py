@@ -42,13 +42,13 @@ from .variety import length_distance, self_bleu, slot_coverage   # noqa: F401, l
 def word_tokenizer(
     vocab:Vocab,       # whose ids are kept
 ) -> PreTrainedTokenizerFast:
-    "The vocabulary as a transformers tokenizer that splits at spaces."
+    "The vocabulary as a transformers tokenizer that splits at spaces, and then into pieces if it has pieces."
     _of(Vocab, 'word_tokenizer', vocab=vocab)
-    words = Tokenizer(WordLevel(vocab.stoi, unk_token=SPECIALS[UNK]))
-    words.pre_tokenizer = Split(' ', 'removed')
+    words = getattr(vocab, 'bpe', None) or Tokenizer(WordLevel(vocab.stoi, unk_token=SPECIALS[UNK]))
+    if not hasattr(vocab, 'bpe'): words.pre_tokenizer = Split(' ', 'removed')
     special = [AddedToken(name, single_word=True) for name in SPECIALS] # single_word: no PAD inside PADDINGTON
     roles = dict(zip(('bos_token', 'eos_token', 'unk_token', 'pad_token'), special))
-    return PreTrainedTokenizerFast(tokenizer_object=words, **roles)
+    return PreTrainedTokenizerFast(tokenizer_object=words, split_special_tokens=hasattr(vocab, 'bpe'), **roles)
 
 # %% ../nbs/07_fluency.ipynb #e8f3518f
 def teacher_config(
@@ -57,7 +57,7 @@ def teacher_config(
     "A GPT-2 sized to the corpus: 64 wide under 100,000 words, 128 under 800,000, 192 above; context a multiple of 64."
     if not (isinstance(corpus, Corpus) and corpus.train):
         raise ValueError(f"teacher_config: corpus={corpus!r:.80}, expected a Corpus with sentences in train")
-    lengths = [len(ex.words) + 2 for ex in corpus.train]
+    lengths = [len(corpus.vocab.encode(ex.words)) + 2 for ex in corpus.train]
     width = 64 if sum(lengths) < 1e5 else 128 if sum(lengths) < 8e5 else 192
     context = max(64, -(-max(lengths)//64) * 64)
     size = dict(n_positions=context, n_embd=width, n_layer=2 if width == 64 else 3, n_head=width//32)
@@ -89,7 +89,8 @@ class Teacher:
         self.model, self.tokenizer, self.history = model.eval(), tokenizer, history
         self.end = tokenizer.eos_token_id
         self.start = self.end if tokenizer.bos_token_id is None else tokenizer.bos_token_id
-        self.by_word = tokenizer.convert_tokens_to_ids(SPECIALS) == [START, END, UNK, PAD]
+        self.by_word = tokenizer.convert_tokens_to_ids(SPECIALS) == [START, END, UNK, PAD] and \
+            isinstance(tokenizer.backend_tokenizer.model, WordLevel)
         self.context = getattr(model.config, 'n_positions', None) or model.config.max_position_embeddings
 
     def __repr__(self):
@@ -480,7 +481,8 @@ def first_look(
 ) -> str:
     "A table of samples beside held-out text, and five of them."
     texts = generate(model, n, seed=seed).texts
-    told = '' if corpus.grammar else 'PPL a word, under a quick teacher of the corpus:\n'
+    unit = 'piece of a word' if hasattr(corpus.vocab, 'bpe') else 'word'
+    told = '' if corpus.grammar else f'PPL a {unit}, under a quick teacher of the corpus:\n'
     if teacher is None and not corpus.grammar: teacher = quick_teacher(corpus)
     table = against_held_out({f'{n} samples': texts}, corpus, teacher, n)
     return '\n'.join([told + table.round(3).to_string(), 'The first five:', *(f'  {text}' for text in texts[:5])])

@@ -277,7 +277,7 @@ def train_classifier(
     "Train a classifier on noised embeddings, or find it in `cache`."
     kind = TASKS[one_of('train_classifier: task', task, [t for t in TASKS if TASKS[t].kind in KINDS])].kind
     T = model.config.seq_len
-    examples = [e for e in corpus.train if len(e.words) + 2 <= T]
+    examples = [e for e in corpus.train if len(corpus.vocab.encode(e.words)) + 2 <= T]
     folder = cache and Path(cache)/f'{kind}-{_key(model, examples, kind, steps, batch_size, lr, seed, settings)}'
     if folder and (folder/'config.json').exists(): return Classifier.load(folder).to(model.device)
     labels = Labels.build(kind, examples)

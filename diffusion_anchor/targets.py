@@ -56,7 +56,7 @@ def make_targets(
 # %% ../nbs/08a_targets.ipynb #d9deeb63
 def _sentences(corpus, kind, split, plugin, max_words):
     "Sentences of a split that have what the task needs, or a plug-in for it."
-    there = [ex for ex in corpus.split(split) if 0 < len(ex.words) <= max_words]
+    there = [ex for ex in corpus.split(split) if 0 < len(corpus.vocab.encode(ex.words)) <= max_words]
     if kind.needs and not plugin: there = [ex for ex in there if getattr(ex, kind.needs)]
     if there: return there
     given = f' and no {kind.annotator} is given' if kind.annotator else ''

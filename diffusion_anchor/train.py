@@ -178,14 +178,19 @@ def open_corpus(
     name:str, # 'grammar', 'e2e' (downloaded), a folder of E2E files, a text with a sentence a line, or a run folder
     n:int=20_000, # training sentences, for 'grammar'
     min_count:int=None, # a word seen less often becomes UNK; None is the usual of `load_e2e` and `load_lines`
+    subwords:int|str=None, # pieces of words for a text: so many, or those of a tokenizer.json
 ) -> Corpus: # its `source` is these arguments
     "A corpus by its name on the command line; a run folder stands for the corpus it was trained on."
-    path, more = Path(name), {} if min_count is None else dict(min_count=min_count)
+    path, given = Path(name), dict(min_count=min_count, subwords=subwords)
+    more = {k: v for k, v in given.items() if v is not None}
     if min_count is not None and not _whole(1)(min_count):
         raise ValueError(f"min_count={min_count!r}, expected a whole number of at least 1")
     of_run = name not in ('grammar', 'e2e') and (path/'history.csv').is_file()
     if more and (of_run or name == 'grammar'):
-        raise ValueError(f"min_count={min_count}: the vocabulary of {name} is given, expected a text or E2E with it")
+        told = ', '.join(f'{k}={v}' for k, v in more.items())
+        raise ValueError(f"{told}: the vocabulary of {name} is given, expected a text or E2E with it")
+    if subwords is not None and not path.is_file():
+        raise ValueError(f"subwords={subwords}: expected a text file with it, not {name!r}")
     if of_run: return corpus_of(name)
     if name == 'grammar': corpus, more = RestaurantGrammar(0).corpus(n), dict(n=n)
     elif name == 'e2e': corpus = load_e2e(**more)
@@ -903,10 +908,11 @@ def _start(self:track):
     self.tracker.store_init_configuration(plain)
 
 # %% ../nbs/04_train.ipynb #677e016e
-def _anchor_option(kind, weight, grad, time):
+def _anchor_option(kind, weight, grad):
     "The anchor of a command line; an option that would change nothing is refused."
-    if kind != 'none': return Anchor(weight, kind, grad, time)
-    for name, value, usual in (('weight', weight, 0.1), ('grad', grad, 'both'), ('time', time, 'uniform')):
+    way, _, time = grad.partition(',')
+    if kind != 'none': return Anchor(weight, kind, way, time or 'uniform')
+    for name, value, usual in (('weight', weight, 0.1), ('grad', grad, 'both')):
         if value != usual: raise ValueError(f"{name}={value!r}, expected an anchor with it: nearest, argmax or nll")
 
 # %% ../nbs/04_train.ipynb #b2d1de05
@@ -920,9 +926,9 @@ def _red_warnings():
         yield
 
 # %% ../nbs/04_train.ipynb #b2d1de07
-def _fit_told(corpus, config, out, min_count, brief):
+def _fit_told(corpus, config, out, brief, **vocab):
     "Train, with what is to be known of the corpus before and of the model after."
-    opened = open_corpus(corpus, min_count=min_count)
+    opened = open_corpus(corpus, **vocab)
     seq_len = config.model.get('seq_len', DiffusionLMConfig.seq_len)
     print(opened.summary(seq_len if config.packing == 'pad' else None), flush=True)
     warnings.filterwarnings('ignore', message='.* sentences are longer than') # the summary has said so
@@ -941,18 +947,19 @@ def anchor_fit(
     steps:int=None,          # other than the preset's; fewer than its warm-up shorten that
     seed:int=0,              # of weights, batches and noise
     min_count:int=None,      # words of a text or of E2E seen less often become UNK; by default fewer than 1 % of a text
+    subwords:str=None,       # pieces of words for a text, none of them UNK: so many (such as 2000), or a tokenizer.json
     seq_len:int=None,        # places of a row, START and END counted, other than the preset's; longer sentences are cut
     anchor:str='none',       # none, nearest, argmax or nll
     weight:float=0.1,        # λ of the anchor
-    grad:str='both',         # both, prediction or embedding
-    time:str='uniform',      # uniform or alpha_bar
+    grad:str='both',         # both, prediction or embedding; « prediction,alpha_bar » weighs it by ᾱ_t as well
     brief:bool=False,        # no samples and no teacher in the end
 ):
     "Train a Diffusion-LM, and show what it writes."
     changes = {k: v for k, v in dict(steps=steps, model=seq_len and dict(seq_len=seq_len)).items() if v is not None}
     try:
         with _red_warnings():
-            config = TrainConfig.preset(preset, seed=seed, anchor=_anchor_option(anchor, weight, grad, time), **changes)
-            _fit_told(corpus, config, out, min_count, brief)
+            config = TrainConfig.preset(preset, seed=seed, anchor=_anchor_option(anchor, weight, grad), **changes)
+            pieces = int(subwords) if str(subwords).isdigit() else subwords
+            _fit_told(corpus, config, out, brief, min_count=min_count, subwords=pieces)
     except (ValueError, OSError, FloatingPointError, Held) as fault:
         raise SystemExit(f"anchor_fit: {str(fault).splitlines()[0].removeprefix('fit: ')}") from None
