@@ -657,8 +657,8 @@ def _sitting(folder, callbacks):
 def _bar(state, config, shown):
     "Progress; processes of a pool must not write over each other's lines."
     number = multiprocessing.current_process().name.rpartition('-')[2]
-    return tqdm(range(state.done, config.steps), initial=state.done, total=config.steps, mininterval=1, disable=not shown,
-                position=int(number) - 1 if number.isdigit() else None,
+    return tqdm(range(state.done, config.steps), initial=state.done, total=config.steps, mininterval=1,
+                position=int(number) - 1 if number.isdigit() else None, disable=not shown,
                 desc=config.anchor.label if config.anchor else 'no anchor')
 
 # %% ../nbs/04_train.ipynb #a2ecdf26
