@@ -753,7 +753,8 @@ def fit(
             window.add(crew.loss(loss_of, batch, step, self_condition, state.model), rows)
             _update(state, config, step)
             done = state.done
-            last = done == config.steps or time_limit is not None and crew.agree(time.perf_counter() - began > time_limit)
+            over = time_limit is not None and crew.agree(time.perf_counter() - began > time_limit)
+            last = done == config.steps or over
             if done % config.log_every == 0 or done == 1 or last:
                 window.steps = crew.gather(window.steps)
                 row = window.row(done, state.model.schedule.steps)
