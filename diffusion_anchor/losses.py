@@ -47,7 +47,7 @@ class Anchor:
 def _token_nll(logits, ids): # −log p of the words [B, T], nats
     return F.cross_entropy(logits.transpose(1, 2), ids, reduction='none')
 
-def _word_nll(model, x, ids, table=None, bias=None): # the same of points [B, T, d], at most `model.chunk` logits at once
+def _word_nll(model, x, ids, table=None, bias=None): # of points [B, T, d], at most `model.chunk` logits at once
     table, bias = model.table if table is None else table, model.lm_head.bias if bias is None else bias
     if ids.numel() * len(table) <= model.chunk: return _token_nll(F.linear(x, table, bias), ids)
     def part(points, words): return F.cross_entropy(F.linear(points, table, bias), words, reduction='none')

@@ -663,8 +663,8 @@ def _sitting(folder, callbacks):
 def _bar(state, config, shown):
     "Progress; processes of a pool must not write over each other's lines."
     number = multiprocessing.current_process().name.rpartition('-')[2]
-    return tqdm(range(state.done, config.steps), initial=state.done, total=config.steps, mininterval=1, disable=not shown,
-                position=int(number) - 1 if number.isdigit() else None,
+    return tqdm(range(state.done, config.steps), initial=state.done, total=config.steps, mininterval=1,
+                position=int(number) - 1 if number.isdigit() else None, disable=not shown,
                 desc=config.anchor.label if config.anchor else 'no anchor')
 
 # %% ../nbs/04_train.ipynb #a2ecdf26
@@ -759,7 +759,8 @@ def fit(
             window.add(crew.loss(loss_of, batch, step, self_condition, state.model), rows)
             _update(state, config, step)
             done = state.done
-            last = done == config.steps or time_limit is not None and crew.agree(time.perf_counter() - began > time_limit)
+            over = time_limit is not None and crew.agree(time.perf_counter() - began > time_limit)
+            last = done == config.steps or over
             if done % config.log_every == 0 or done == 1 or last:
                 window.steps = crew.gather(window.steps)
                 row = window.row(done, state.model.schedule.steps)
