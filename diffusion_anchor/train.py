@@ -803,7 +803,8 @@ def _unsealed(folder):
     warnings.warn(f"{place}: has no manifest; it is read unchecked", stacklevel=3)
     try: history = pd.read_csv(folder/'history.csv')
     except (ValueError, OSError) as fault: # pandas' own are, too
-        raise ValueError(f"Run.load: {folder/'history.csv'} cannot be read: {' '.join(str(fault).split())[:200]}") from None
+        told = ' '.join(str(fault).split())[:200]
+        raise ValueError(f"Run.load: {folder/'history.csv'} cannot be read: {told}") from None
     return DiffusionLM.from_pretrained(place), history, read_json(folder/'config.json')
 
 # %% ../nbs/04_train.ipynb #9f2caa4f
