@@ -165,7 +165,8 @@ class LocalLayer(BertLayer):
         width:int,         # places that the convolution sees, odd
     ):
         super().__init__(config)
-        self.local = nn.Conv1d(config.hidden_size, config.hidden_size, width, padding=width//2, groups=config.hidden_size)
+        hidden = config.hidden_size
+        self.local = nn.Conv1d(hidden, hidden, width, padding=width//2, groups=hidden)
         nn.init.normal_(self.local.weight, std=0.5 * width**-0.5) # half of what comes in, in variance a quarter
         nn.init.zeros_(self.local.bias)
 

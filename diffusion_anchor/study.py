@@ -252,7 +252,7 @@ def _plan(corpus, anchors, config, seeds, n, sampling, teacher):
     plan |= dict(judge=_who(corpus.grammar), n=n, sampling_steps=sampling.steps, sampling=how, seeds=list(seeds))
     plan |= dict(config={k: v for k, v in config.to_dict().items() if k not in ('anchor', 'seed')}, order=list(anchors))
     plan |= dict(variants={name: _label(variant) for name, variant in anchors.items()})
-    plan |= dict(anchors={name: plain(variant) for name, variant in anchors.items()}, version=version('diffusion_anchor'))
+    plan |= dict(anchors={name: plain(v) for name, v in anchors.items()}, version=version('diffusion_anchor'))
     return json.loads(json.dumps(plan))
 
 # %% ../nbs/08g_study.ipynb #dcaf9dff
@@ -584,7 +584,7 @@ def _check_values(anchors, config, seeds, tasks, n, sampling, out):
     whole = lambda value: isinstance(value, (int, np.integer)) and not isinstance(value, bool)
     for name, variant in anchors.items():
         if not isinstance(variant, (Anchor, dict, type(None))):
-            raise ValueError(f"run_study: {name!r} is {variant!r:.40}, expected an Anchor, fields of the recipe or None")
+            raise ValueError(f"run_study: {name!r} is {variant!r:.40}, expected an Anchor, fields or None")
         try: DiffusionLMConfig(vocab_size=4, **_recipe(config, variant, 0).model)
         except (TypeError, ValueError) as fault: raise ValueError(f"run_study: {name!r}: {fault}") from None
     if not whole(n) or n < 1: raise ValueError(f"run_study: n={n!r}, expected a whole number of at least 1")
@@ -598,7 +598,7 @@ def _check_values(anchors, config, seeds, tasks, n, sampling, out):
 # %% ../nbs/08g_study.ipynb #0090a8e3
 def run_study(
     corpus:Corpus|str='grammar',    # a corpus or its name (`open_corpus`)
-    anchors:dict=None,              # name -> Anchor, fields of the recipe or None; `VARIANTS` if None. The first is the base
+    anchors:dict=None,              # name -> Anchor, fields of the recipe or None; `VARIANTS` if None. Base: the first
     config:TrainConfig|str='toy',   # the recipe, the same for all; its anchor and seed are replaced
     seeds=(0,),                     # one run of every variant a seed
     tasks=(),                       # control tasks of room 08 for every variant; may be asked for later
