@@ -611,7 +611,8 @@ def _steer_run(run, corpus, tasks, targets, out, workers, teacher, n, weights=No
     "The table of `control_study`; what is wrong is said before anything is loaded."
     tasks = [one_of('tasks', t, TASKS) for t in (TASKS if tasks == 'all' else tasks.split(','))]
     _at_least('workers', workers, 1); _at_least('n', n, 1)
-    _options(None, None, None, options)
+    for weight in [options.get('weight', 0.), *(weights or {}).values()]:
+        _options(None, None, None, options | dict(weight=weight))
     number, given = _asked(targets, tasks)
     if Path(out).is_file(): raise ValueError(f"out={out!r} is a file, expected a folder")
     options |= dict(n=n, teacher=Teacher.load(teacher) if teacher else None)
