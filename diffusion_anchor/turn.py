@@ -6,7 +6,7 @@
 __all__ = ['Turn', 'picture', 'training_curve', 'LiveCurve', 'two_ways', 'legend_html', 'denoising_html', 'turn_denoising',
            'by_weight', 'measures_of', 'plot_weight', 'turn_weight', 'asked', 'steered_html', 'turn_steering']
 
-# %% ../nbs/09a_turn.ipynb #cfe12236
+# %% ../nbs/09a_turn.ipynb #b2cb2cb2
 import html, re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from .study import COLUMNS, Study
 from .targets import Target, field_values
 from .train import Run
 
-# %% ../nbs/09a_turn.ipynb #f79978e9
+# %% ../nbs/09a_turn.ipynb #e5793c73
 @dataclass
 class Turn:
     "A widget, and the HTML that stands in its place where widgets do not run."
@@ -45,7 +45,7 @@ def picture(
     plt.close(fig)
     return f'<img alt="{html.escape(alt)}" style="max-width:100%" src="data:image/png;base64,{_png(fig)}">'
 
-# %% ../nbs/09a_turn.ipynb #02d6b476
+# %% ../nbs/09a_turn.ipynb #6f69923a
 def training_curve(
     history,          # DataFrame of a run, or the path of its history.csv
     floors:dict=None, # of `floor_by_quarter`: mse_q0 … mse_q3
@@ -56,7 +56,7 @@ def training_curve(
     ax = Run(None, table, None).plot('mse', ax)
     return _floor_lines(ax, floors) if floors else ax
 
-# %% ../nbs/09a_turn.ipynb #eea1d30f
+# %% ../nbs/09a_turn.ipynb #56312355
 class LiveCurve:
     "A callback of `fit` that draws the curve as it grows. Display its `view` before, its `still` afterwards."
     def __init__(self,
@@ -78,7 +78,7 @@ class LiveCurve:
         ax = training_curve(pd.DataFrame(self.history), self.floors)
         return picture(ax.figure, f'mse by quarter of t over {self.history[-1]["step"]} steps, with its floor dashed')
 
-# %% ../nbs/09a_turn.ipynb #6c4ec342
+# %% ../nbs/09a_turn.ipynb #9de1a378
 def two_ways(
     model:DiffusionLM, # in eval mode
     n:int=1,           # sentences
@@ -94,7 +94,7 @@ def legend_html() -> str:
     told = f'relative distance ρ to the nearest word: {marks} or more; below 1 a place is committed'
     return f'<p><small>{told}</small></p>'
 
-# %% ../nbs/09a_turn.ipynb #534c1020
+# %% ../nbs/09a_turn.ipynb #a7eefa23
 def _columns(ways, *rows):
     "A table with a column each of `ways`: names, then rows of HTML."
     cells = lambda tag, items: ''.join(f'<{tag} style="text-align:left;vertical-align:top;width:50%">{item}</{tag}>'
@@ -114,7 +114,7 @@ def denoising_html(
     end = [f'<p>in the end: <b>{html.escape(samples.texts[row])}</b></p>' for samples in ways.values()]
     return legend_html() + _columns(ways, *lines, end)
 
-# %% ../nbs/09a_turn.ipynb #1d6dfc8f
+# %% ../nbs/09a_turn.ipynb #9ead8992
 def turn_denoising(
     model:DiffusionLM, # that wrote the samples
     ways:dict,         # as `two_ways` gives it
@@ -129,7 +129,7 @@ def turn_denoising(
     still = denoising_html(model, ways, sorted({round(last*k/6) for k in range(7)}), row)
     return Turn(widgets.VBox([widgets.HBox([play, slider]), page]), still)
 
-# %% ../nbs/09a_turn.ipynb #57b2f17f
+# %% ../nbs/09a_turn.ipynb #dcfd1e31
 def by_weight(
     study:Study,
 ) -> pd.DataFrame: # its rows, with `kind` (of the anchor, 'baseline' for none) and `weight` (λ)
@@ -149,7 +149,7 @@ def measures_of(
     there = [name for name in table if table[name].nunique() > 1]
     return sorted(there, key=lambda name: COLUMNS.index(name) if name in COLUMNS else len(COLUMNS))
 
-# %% ../nbs/09a_turn.ipynb #f308cfa0
+# %% ../nbs/09a_turn.ipynb #0ceca5b1
 def plot_weight(
     study:Study,
     measure:str, # one of `measures_of`
@@ -166,7 +166,7 @@ def plot_weight(
     ax.legend(fontsize='small', loc='center left', bbox_to_anchor=(1, 0.5))
     return ax
 
-# %% ../nbs/09a_turn.ipynb #ae2a3f39
+# %% ../nbs/09a_turn.ipynb #dd8cf41b
 def turn_weight(
     study:Study,
     measure:str=None, # shown first; None is the first that there is
@@ -179,7 +179,7 @@ def turn_weight(
     menu.observe(lambda now: setattr(page, 'value', draw(now['new'])), 'value')
     return Turn(widgets.VBox([menu, page]), still)
 
-# %% ../nbs/09a_turn.ipynb #2da66b54
+# %% ../nbs/09a_turn.ipynb #533f9b5c
 def asked(
     field:tuple=None, # (field, value), as `field_values` spells them
     length:int=0,     # words; 0 is any
@@ -187,7 +187,8 @@ def asked(
     given:str='',     # words that stand, « The Mill is _ _ pub . »: each _ is a word to be found
 ) -> tuple:           # of `Target`s
     "What a person asks for, as targets; a ValueError if that is nothing."
-    found = [Target('semantic', tuple(field))]*bool(field) + [Target('length', length)]*bool(length)
+    found = [Target('semantic', tuple(field))] if field else []
+    if length: found.append(Target('length', length))
     if tags.split(): found.append(Target('pos', tags.split()))
     if words := [word for part in given.split() for word in (['_'] if part == '_' else tokenize(part))]:
         gap = [k for k, word in enumerate(words) if word == '_']
@@ -197,7 +198,7 @@ def asked(
     if not found: raise ValueError('nothing is asked for, expected a field, a length, tags or words')
     return tuple(found)
 
-# %% ../nbs/09a_turn.ipynb #102ac162
+# %% ../nbs/09a_turn.ipynb #d233cc98
 def steered_html(
     result:ControlResult,
 ) -> str: # HTML
@@ -215,7 +216,7 @@ def _steer_page(model, readers, how, **wishes):
         return steered_html(run_control(model, tasks, [targets], readers=readers, progress=False, **how))
     except ValueError as fault: return f'<p style="color:#b00">{html.escape(str(fault))}</p>'
 
-# %% ../nbs/09a_turn.ipynb #f4251bf3
+# %% ../nbs/09a_turn.ipynb #28167609
 def turn_steering(
     model:DiffusionLM, # in eval mode
     readers:Readers,   # corpus and classifiers, as for `run_control`
