@@ -48,6 +48,7 @@ def reliability(
     part = (ranks - 1) * bins // len(said)
     return said.groupby(part).agg(**{by: (by, 'mean'), 'right': ('right', 'mean'), 'positions': (by, 'size')})
 
+# %% ../nbs/06b_calibration.ipynb #1d528281
 def calibration_error(
     said:pd.DataFrame, # from `claims`
     bins:int=10,       # of equal numbers of positions

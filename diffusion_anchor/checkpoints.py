@@ -129,6 +129,7 @@ def _is_far(folder):
     kind = next((kinds[str(place)] for place in (folder, *folder.parents) if str(place) in kinds), '')
     return kind.startswith(('fuse', 'nfs', 'cifs', 'smb', '9p', 'davfs'))
 
+# %% ../nbs/04_checkpoints.ipynb #36450165
 def _remove(path):
     "Whatever lies there."
     if path.is_dir() and not path.is_symlink(): shutil.rmtree(path)

@@ -64,6 +64,7 @@ def noised(
     draw = lambda: torch.randn(clean.shape, generator=rng).to(clean)
     return model.schedule.q_sample(clean + model.schedule.sigma0*draw(), t, draw())
 
+# %% ../nbs/06_commitment.ipynb #ac2027ab
 @torch.no_grad()
 def predict_noised(
     model:DiffusionLM,   # in eval mode
@@ -74,7 +75,6 @@ def predict_noised(
     "What the network sees in sentences under the noise of `t`; a self-conditioned one looks twice."
     x_t = noised(model, ids, t, rng)
     return model(x_t, t, model.first_guess(x_t, t))
-
 
 # %% ../nbs/06_commitment.ipynb #f885e04f
 # in the order of the columns

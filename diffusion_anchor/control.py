@@ -40,6 +40,7 @@ def _in_ids(wish, vocab):
     if isinstance(value, dict): value = {side: vocab.encode(words) for side, words in value.items()}
     return replace(wish, value=value, words=wish.words and vocab.encode(wish.words))
 
+# %% ../nbs/08e_control.ipynb #b5852350
 def known_ids(
     targets:Sequence, # tuples of `Target`s, one tuple a row
     T:int,            # positions
@@ -120,6 +121,7 @@ def _who(thing):
     named = thing if hasattr(thing, '__qualname__') else type(thing)
     return f'{named.__module__}.{named.__qualname__}'
 
+# %% ../nbs/08e_control.ipynb #b4dcb125
 def _corpus_key(corpus):
     "Words of all splits, and what annotators and classifiers read beside them."
     about = lambda e: (e.words, e.fields, e.tags, repr(e.tree))
@@ -356,6 +358,7 @@ def score_table(
         rows.append(about | _score_all(wishes, words, scoring))
     return pd.DataFrame(rows)
 
+# %% ../nbs/08e_control.ipynb #cf01a9c8
 def lm_score(
     teacher:Teacher, # or None
     texts:Sequence,  # strings
@@ -509,6 +512,7 @@ def _other_words(model, corpus):
     return (f"the model's vocabulary has {len(ours)} words and that of corpus {corpus.name!r} {len(theirs)}, "
             f"{common} of them in common; expected the corpus that the model was trained on")
 
+# %% ../nbs/08e_control.ipynb #e5e2e264
 def _may_run(jobs):
     "Jobs that can run, and a line for each task that cannot. Another study's folder is refused, a damaged result goes."
     fit, notes = [], {}
@@ -529,6 +533,7 @@ def _alone(jobs, threads):
             with worker_pool(1, threads) as pool: pool.submit(_some_tasks, [job]).result()
         except BrokenExecutor: pass
 
+# %% ../nbs/08e_control.ipynb #f8c27dd7
 def _run_groups(groups, executor):
     "Run groups of jobs side by side; what a process that died has left undone is named and tried once more."
     try: list((executor.map if executor else map)(_some_tasks, groups)); return
@@ -557,6 +562,7 @@ def _steer_jobs(model, corpus, out, tasks, n_targets, targets, weights, options)
             groups.setdefault(TASKS[task].kind or task, []).append(job)
     return sorted(groups.values(), key=len, reverse=True) # the longest first, so that no process waits at the end
 
+# %% ../nbs/08e_control.ipynb #06316740
 def _versions(manifests):
     "One line if results were made with several versions of torch, of this package or of its code, else none."
     told = ('diffusion_anchor', 'torch', 'code')
@@ -602,6 +608,7 @@ def _asked(targets, tasks):
     if not Path(targets).is_file(): raise ValueError(f"targets={targets!r}, expected a number of at least 1, or a file")
     return 1, {tasks[0]: load_targets(targets)}
 
+# %% ../nbs/08e_control.ipynb #c2590b4b
 def _its_corpus(name, run):
     "The corpus that is named, else the run's own; a model that is not in a run folder is tried with the grammar."
     of_run = any((place/'history.csv').exists() for place in (Path(run), Path(run).parent))
@@ -628,6 +635,7 @@ def _by_name(flag, text, known, kinds):
     try: return {key: kinds.get(key, str)(value) for key, _, value in pairs}
     except ValueError: raise ValueError(f"{flag}={text!r}, expected NAME=NUMBER,NAME=NUMBER") from None
 
+# %% ../nbs/08e_control.ipynb #e636a6e4
 def _steering_flags(push, reads):
     "Options of `control_study` from `anchor_control`'s flags; a task's name in `push` gives its weight."
     kinds = dict(updates=int, lr=float, adagrad=str, stop=float, weight=float) | dict.fromkeys(TASKS, float)

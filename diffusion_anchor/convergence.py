@@ -139,6 +139,7 @@ def _floor_lines(ax, floors):
     for q in range(4): ax.axhline(floors[f'mse_q{q}'], ls='--', lw=0.8, c=colours[f'q{q}'])
     return ax.set_title('mse by quarter of t (dots: validation; dashed: the floor)').axes
 
+# %% ../nbs/04b_convergence.ipynb #2b9e056a
 def plot_mse(
     run:Run,           # trained, or part of the way
     corpus:Corpus,     # what it was trained on

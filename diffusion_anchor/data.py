@@ -106,6 +106,7 @@ def spell(self:Vocab,
         raise ValueError(f'ids: found {strange[0]}, expected ids of the {len(self)} words, 0..{len(self)-1}')
     return [self.itos[i] for i in ids]
 
+# %% ../nbs/00_data.ipynb #13e0fe12
 @patch
 def decode(self:Vocab,
     ids:list, # Ids of one row: list or LongTensor [T]
@@ -121,6 +122,7 @@ def until_end(
     words = itertools.takewhile(lambda i: i != END, _plain(ids))
     return [i for i in words if i not in (START, PAD)]
 
+# %% ../nbs/00_data.ipynb #60d623da
 @patch
 def sentence(self:Vocab,
     ids:list, # Ids of one row: list or LongTensor [T]
@@ -143,6 +145,7 @@ def _once(pairs):
         raise ValueError(f'found {twice[0]!r:.60} more than once, expected each key once')
     return dict(pairs)
 
+# %% ../nbs/00_data.ipynb #a92d995d
 @patch(cls_method=True)
 def load(cls:Vocab,
     path:str|Path, # A file of `save`, Diffusion-LM's `vocab.json`, or a `tokenizer.json` with byte-level BPE
@@ -191,6 +194,7 @@ def encode(self:SubwordVocab, words):
     self.spelt |= {w: self.bpe.encode(w).ids for w in {*words} - {*self.spelt}}
     return [i for w in words for i in self.spelt[w]]
 
+# %% ../nbs/00_data.ipynb #b485432d
 @patch
 def decode(self:SubwordVocab, ids):
     "The words that `ids` spell, whole again; a special is a word of its own."
@@ -208,6 +212,7 @@ def _without_specials(model):
         else: merges.append(tuple(pair))
     return [p for p in pieces if p not in gone],merges
 
+# %% ../nbs/00_data.ipynb #e5e7bbec
 @patch(cls_method=True)
 def _of_model(cls:SubwordVocab, model, path):
     "A vocabulary from the `model` of a tokenizer.json; a `ValueError` names the file that is none."
@@ -323,6 +328,7 @@ def told(self:Vocab,
     "How large it is, and what that means."
     return f'{len(self):,} words, those seen at least {min((seen[w] for w in self.itos[4:]), default=0)} times'
 
+# %% ../nbs/00_data.ipynb #de272750
 @patch
 def told(self:SubwordVocab, seen):
     used = sum(n*len(self.encode([w])) for w,n in seen.items())
@@ -442,6 +448,7 @@ def _warn_unk(corpus):
     else: return
     warnings.warn(f'{corpus.name}: {unk.max():.0%} of the words of {unk.idxmax()} are UNK; {why}', stacklevel=3)
 
+# %% ../nbs/00_data.ipynb #3af92222
 def load_lines(
     train:str|Path,      # Text file, a sentence a line
     valid:str|Path=None, # The same; without it every 20th sentence of `train` is held out
@@ -681,6 +688,7 @@ def _read_e2e(source, newline, fix):
     _check_sizes(dict(zip(SPLITS, map(len, splits))), files)
     return splits
 
+# %% ../nbs/00_data.ipynb #15506c30
 def load_e2e(
     path:str|Path=None,   # Folder, or a datasets.DatasetDict; None: $E2E_DIR, or else the downloaded release
     fix:bool=True,        # Undo mojibake?
@@ -744,6 +752,7 @@ def _text_files(path):
     if not path.is_dir(): return [path]
     return sorted(f for f in path.rglob('*') if f.suffix in TEXT_SUFFIXES and f.is_file() and not hidden(f))
 
+# %% ../nbs/00_data.ipynb #2115c01d
 def repair_files(
     path:str|Path,      # File, or folder whose text files (`TEXT_SUFFIXES`) are taken at any depth, hidden ones aside
     dry_run:bool=False, # Count only, write nothing

@@ -382,6 +382,7 @@ def unk_share(
     ids = [i for words in word_lists('unk_share: texts', texts) for i in vocab.encode(words)]
     return ids.count(UNK) / max(len(ids), 1)
 
+# %% ../nbs/07_fluency.ipynb #b8f06da4
 def _scored(teacher, texts):
     "The scores that a row shows, with their intervals."
     scores = teacher.score(texts)
@@ -472,6 +473,7 @@ def against_held_out(
     table['mean_words'] = [np.mean([len(words) for words in word_lists('texts', texts)]) for texts in rows.values()]
     return table[[name for name in _SHOWN if name in table]].rename(columns=_SHOWN)
 
+# %% ../nbs/07_fluency.ipynb #9bb945e7
 def first_look(
     model,                # a `DiffusionLM`, in eval mode
     corpus:Corpus,        # what it was trained on
@@ -512,6 +514,7 @@ def _teach(out, corpus, epochs, seed, min_count):
     teacher = Teacher.train(opened, epochs=epochs, seed=seed, progress=False)
     print(teacher.history.round(3).to_string(), f'{teacher}, saved in {teacher.save(out)}', sep='\n')
 
+# %% ../nbs/07_fluency.ipynb #034b1d5b
 @call_parse
 def anchor_teacher(
     out:str,                # folder of the teacher; made here, or read if `texts` are given

@@ -159,6 +159,7 @@ def _shares(values):
                          for kind in kinds for c in itertools.product(*(values[l] for l in kind))}
     return share
 
+# %% ../nbs/01_grammar.ipynb #8b8c1bf3
 def _alternatives(rules, values):
     "Yield each alternative of the table: weight, [(left side, right side, share of weight) for a choice of values]."
     share = _shares(values)
@@ -283,6 +284,7 @@ def _nodes(self:RestaurantGrammar, derivation, said):
     nodes = [node for child in children for node in self._nodes(child, said)]
     return nodes if symbol[0].islower() else [nltk.Tree(self.label[symbol], nodes)]
 
+# %% ../nbs/01_grammar.ipynb #96db5461
 @patch
 def _example(self:RestaurantGrammar, derivation):
     "The `Example` of a derivation of S. A value that is not in the words is spelled in figures there."
@@ -422,6 +424,7 @@ def _mean(g, cost, symbol='S', memo=None):
                            for lp,rhs in g.rules[symbol])
     return memo[symbol]
 
+# %% ../nbs/01_grammar.ipynb #caf32bb1
 @patch
 def entropy(self:RestaurantGrammar)->float: # Nats a sentence
     "Exact entropy: the mean NLL of a perfect model. Divide by `mean_length()` for nats a word."
@@ -472,6 +475,7 @@ def _divergence(g, uses):
     gain = {rule: math.log(k/left[rule[0]]) - true[rule] for rule,k in total.items()}
     return np.array([sum(k*gain[rule] for rule,k in used.items()) for used in uses])
 
+# %% ../nbs/01_grammar.ipynb #d947d8a8
 @patch
 def rule_divergence(self:RestaurantGrammar,
     sentences:list, # Lists of words; those outside the language do not count

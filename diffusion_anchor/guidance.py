@@ -217,6 +217,7 @@ def nll(self:Classifier,
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32)) # half precision is too coarse for a logarithm
     return self.labels.nll(logits, wish)
 
+# %% ../nbs/08d_guidance.ipynb #a55beaad
 @patch
 def save(self:Classifier, directory) -> Path:
     "Write weights and classes; the classes last, so that a folder that has them is whole."
@@ -295,6 +296,7 @@ def _key(model, examples, *settings):
     embeddings = model.word_embedding.weight.detach().cpu().numpy()
     return short_hash(settings, vars(model.config), *about, embeddings.tobytes())
 
+# %% ../nbs/08d_guidance.ipynb #82c0fdf7
 def _loss(classifier, model, corpus, examples, batch_size):
     "A function that draws a batch, noises it, and gives the loss."
     labels, T, ids = classifier.labels, model.config.seq_len, _rows(corpus.vocab, examples, model.config.seq_len)

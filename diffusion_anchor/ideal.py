@@ -63,6 +63,7 @@ def _step(log_a, layer, fits):
     mass = torch.zeros(len(paths), n, dtype=paths.dtype).index_add(1, target, (paths - top).exp())
     return mass.clamp_min(1e-300).log() + top # paths e^-690 below the best do not count
 
+# %% ../nbs/05b_ideal.ipynb #926f58b0
 @patch
 def log_sum(self:Automaton,
     log_likelihood:torch.Tensor, # [B, T, V]
@@ -119,6 +120,7 @@ def word_posterior(
     fits = model._likelihood(x_t, torch.as_tensor(t, device=x_t.device).expand(len(x_t)))
     return torch.cat([language.posterior(part) for part in fits.split(batch_size)]).to(x_t)
 
+# %% ../nbs/05b_ideal.ipynb #b493659c
 @torch.no_grad()
 def posterior_mean(
     model:DiffusionLM, # for its embeddings and schedule
@@ -139,6 +141,7 @@ class IdealLM(DiffusionLM):
         p = word_posterior(self, self.language, x_t, t)
         return posterior_mean(self, p, x_t, t), p.clamp_min(1e-30).log()
 
+# %% ../nbs/05b_ideal.ipynb #4f83537d
 def ideal(
     model:DiffusionLM, # gives embeddings, schedule, rounding
     language,          # the `RestaurantGrammar` that it was trained on, an `Automaton` or a `Support`

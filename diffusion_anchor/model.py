@@ -224,6 +224,7 @@ def embed(self:DiffusionLM,
     "Word embeddings EMB(w)."
     return F.embedding(ids, self.table)
 
+# %% ../nbs/02_model.ipynb #b645ed6a
 @patch
 def logits(self:DiffusionLM,
     x:torch.Tensor, # points in embedding space [B, T, d]

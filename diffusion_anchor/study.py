@@ -69,6 +69,7 @@ def _fluency(subject):
     return row | dict(words=_mean_words(subject.texts['clamp']), words_unclamped=_mean_words(subject.texts['no clamp']),
                       words_real=_mean_words(real))
 
+# %% ../nbs/08g_study.ipynb #86f74446
 def _language(subject): # shares of samples in the language, and the exact likelihood of the clamped ones that are
     if not (grammar := subject.grammar): return {}
     words = {name: [t.split() for t in texts] for name, texts in subject.texts.items()}
@@ -133,6 +134,7 @@ def _decided(subject): # when words are decided, as a share of T, and how often 
         row |= {f'decided{end}': at, f'late_flips{end}': seen.late.mean()}
     return row
 
+# %% ../nbs/08g_study.ipynb #07c36828
 def _floor(subject): # under the mse of any network with these embeddings, by quarter
     with warnings.catch_warnings():
         warnings.simplefilter('ignore') # of sentences that are cut: training has said so
@@ -264,6 +266,7 @@ def _other(before, plan):
     same |= {k: {name: plan[k][name] for name in order} for k in ('variants', 'anchors')}
     return differences({k: v for k, v in before.items() if k in plan}, same)
 
+# %% ../nbs/08g_study.ipynb #8b0989d2
 def _start(out, plan):
     "Write study.json, or hold the plan against the one that is there; what it holds now."
     path, before = out/'study.json', {}
@@ -360,6 +363,7 @@ def _train(cell):
     if not kept.exists(): write_json(kept, dict(training_s=time.perf_counter() - began)) # a run that is done takes none
     return run, read_json(kept)['training_s']
 
+# %% ../nbs/08g_study.ipynb #c62d87ca
 def _record(cell, run, seconds, model):
     "Measure a run and write its record, the manifest last."
     folder, study = cell.record, cell.study
@@ -391,6 +395,7 @@ def _record_control(folder, out, key, model):
     pd.concat(by_target).to_csv(out/'by_target.csv', index=False); pd.concat(texts).to_csv(out/'texts.csv', index=False)
     seal(out, key, ['by_target.csv', 'texts.csv'], model=model, tasks=list(results))
 
+# %% ../nbs/08g_study.ipynb #8a642e0f
 def _model_of(folder):
     "The hash of the model that sound results are of; None if they are not sound."
     try: return sealed(folder).get('model')
@@ -428,6 +433,7 @@ def _alone(cell):
         with worker_pool(1, cell.study.threads) as pool: return pool.submit(_one, cell).result()
     except BrokenExecutor: return _DIED
 
+# %% ../nbs/08g_study.ipynb #b63a4243
 def _run_all(cells, executor):
     "Do all cells, and once more those that fail; (variant, seed) -> why, of those that failed twice."
     said, do = {}, executor.map if executor else map
@@ -455,6 +461,7 @@ def _machine(config, executor):
     found = dict(cores=cores, device=device.type, bf16=has_bf16(device), precision=precision)
     return found | dict(workers=workers, threads=threads)
 
+# %% ../nbs/08g_study.ipynb #42718287
 _TIMED = 20 # steps
 
 def _own_share(study): # of the threads
@@ -565,6 +572,7 @@ def _notes_on(manifests):
     lacking = {name for found in manifests for name in known - set(found.get('measures', known))}
     return _versions(manifests) + [f'Some records lack the measure {name}.' for name in sorted(lacking)]
 
+# %% ../nbs/08g_study.ipynb #7992200d
 @patch(cls_method=True)
 def load(cls:Study,
     directory, # a study folder

@@ -37,6 +37,7 @@ class Turn:
         return {'application/vnd.jupyter.widget-view+json': view, 'text/html': self.still,
                 'text/plain': 'A widget; where widgets do not run, its picture.'}
 
+# %% ../nbs/09a_turn.ipynb #82f20574
 def picture(
     fig,     # a matplotlib figure; closed here
     alt:str, # what it shows, for who cannot see it
@@ -88,6 +89,7 @@ def two_ways(
     ways = dict(clamped=True, free=False)
     return {name: generate(model, n, trace=True, clamp=clamp, **how) for name, clamp in ways.items()}
 
+# %% ../nbs/09a_turn.ipynb #dbab2261
 def legend_html() -> str:
     "What the colours of `denoising_html` mean."
     marks = ' '.join(_coloured(f'{rho:g}', rho) for rho in (0, .5, 1, 1.5))
@@ -102,6 +104,7 @@ def _columns(ways, *rows):
     lines = [cells('th', map(html.escape, ways)), *(cells('td', row) for row in rows)]
     return f'<table style="width:100%;table-layout:fixed">{"".join(f"<tr>{line}</tr>" for line in lines)}</table>'
 
+# %% ../nbs/09a_turn.ipynb #5b47cff3
 def denoising_html(
     model:DiffusionLM,  # that wrote the samples
     ways:dict,          # name -> Samples with trace, from the same noise
@@ -141,6 +144,7 @@ def by_weight(
         elif found: rows.append((name, found[1] + found[3], float(found[2])))
     return study.rows.merge(pd.DataFrame(rows, columns=['variant', 'kind', 'weight']), on='variant')
 
+# %% ../nbs/09a_turn.ipynb #6b20b6c2
 def measures_of(
     study:Study,
 ) -> list: # names
@@ -208,6 +212,7 @@ def steered_html(
     if len(result.free): head += f', {result.unguided:.0%} unasked'
     return f'<p>{head}</p>' + result.rows[shown].to_html(index=False, float_format='{:.2f}'.format)
 
+# %% ../nbs/09a_turn.ipynb #27b47ec1
 def _steer_page(model, readers, how, **wishes):
     "The HTML of one press of the button; what cannot be asked for is said in red."
     try:
