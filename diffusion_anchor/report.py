@@ -390,12 +390,32 @@ def _loss_figure(study):
     axes[1].legend(fontsize='small')
     return fig
 
+# %% ../nbs/09_report.ipynb #c9e0a101
+def _endpoint_columns(numbers):
+    "name -> the column of each endpoint that was measured."
+    there = lambda columns: [k for k in columns if k in numbers and numbers[k].notna().any()]
+    return {name: there(columns)[0] for name, columns in ENDPOINTS.items() if there(columns)}
+
+def _seeds_figure(study):
+    "A panel an endpoint, a dot a run: a line joins the runs of one seed, a bar is the mean."
+    numbers = study.by_seed()
+    columns, names = _endpoint_columns(numbers), list(study.mean().index)
+    fig, axes = plt.subplots(1, len(columns), figsize=(2.3*len(columns), 3.2), layout='constrained', squeeze=False)
+    for ax, (name, column) in zip(axes[0], columns.items()):
+        values = numbers[column].unstack(1).reindex(names)
+        ax.plot(values, 'o-', color='0.6', ms=3, lw=0.6)
+        ax.plot(values.mean(axis=1), '_', color='C3', ms=18, mew=2)
+        ax.set_title(f"{name}\n({'more' if ENDPOINTS[name][column] > 0 else 'less'} is better)", fontsize=8)
+        ax.set_xticks(range(len(names)), names, rotation=60, ha='right', fontsize=8); ax.set_ylim(bottom=0)
+    return fig
+
 # %% ../nbs/09_report.ipynb #89d8287d
 @patch
 def figures(self:Study) -> dict:
-    "name -> matplotlib figure: text, losses, commitment, clamp audit, and embeddings where the weights are here."
+    "name -> figure: text, seeds (of several), losses, commitment, clamp audit, and embeddings where weights are here."
     out, mean = {}, self.mean()
     if 'accepted' in mean: out['text'] = _text_figure(mean, _samples_of(self))
+    if self.rows.seed.nunique() > 1: out['seeds'] = _seeds_figure(self)
     if not self.commitment: return out # all that is left of it is results.json
     out['losses'] = _loss_figure(self)
     out['commitment'], axes = plt.subplots(1, 2, figsize=(9, 3.2), layout='constrained')
