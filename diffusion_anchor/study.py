@@ -315,7 +315,7 @@ class _Shared:
     sampling:SampleConfig
     teacher:object        # a `Teacher`, or None
     tasks:tuple           # of control
-    control:dict          # options of `control_study`
+    control:dict          # options of `control_study`, and 'variants': names of those to steer, all otherwise
     measures:dict         # name -> function of a `Subject`
     threads:int=None      # at most, in a process of a pool
 
@@ -323,7 +323,8 @@ class _Shared:
     def control_key(self) -> dict:
         "What the control results of a cell depend on, besides its model."
         plain = lambda thing: [thing.task, thing.key, thing.words] if isinstance(thing, Target) else _who(thing)
-        options = {k: v for k, v in self.control.items() if k != 'progress'} | dict(teacher=self.plan['teacher'])
+        told = {k: v for k, v in self.control.items() if k not in ('progress', 'variants')}
+        options = told | dict(teacher=self.plan['teacher'])
         return json.loads(json.dumps(options, default=plain))
 
 # %% ../nbs/08g_study.ipynb #c9e6b4e5
@@ -347,8 +348,8 @@ class _Cell:
         return f"{self.record}: was recorded without the measures {new}" if new and self.run.exists() else ''
 
     def is_steered(self) -> bool:
-        "True if all control that is asked for is recorded, of the same model; other options are refused."
-        if not self.study.tasks: return True
+        "True if all control that is asked for of it is recorded, of the same model; other options are refused."
+        if not self.study.tasks or self.name not in self.study.control.get('variants', [self.name]): return True
         try: found, model = sealed(self.record/'control'), sealed(self.record)['model']
         except ValueError: return False
         if other := differences(found['key'], self.study.control_key):
@@ -407,6 +408,7 @@ def _steer(cell, run, model):
     for path in folder.glob('*/manifest.json'): # of a run that was made anew
         if _model_of(path.parent) != model: shutil.rmtree(path.parent)
     options = dict(teacher=study.teacher, seed=cell.seed) | study.control
+    options.pop('variants', None)
     try: control_study(run.model, study.corpus, folder, study.tasks, **options)
     finally: _record_control(folder, cell.record/'control', study.control_key, model)
 
@@ -419,7 +421,7 @@ def _one(cell): # one argument and no lambda around it, so that a process pool c
         run, seconds = _train(cell) # at once, if the run is there; made again where only control is missing
         model = weights_hash(run.model)
         if lacks or sealed(cell.record)['model'] != model: _record(cell, run, seconds, model)
-        if cell.study.tasks: _steer(cell, run, model)
+        if not cell.is_steered(): _steer(cell, run, model)
     except OtherResult: raise # a fault of the call
     except Exception as error: return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
     return ''
@@ -586,7 +588,7 @@ def load(cls:Study,
 WRITERS = {} # name -> function(Study)
 
 # %% ../nbs/08g_study.ipynb #88079dad
-def _check_values(anchors, config, seeds, tasks, n, sampling, out):
+def _check_values(anchors, config, seeds, tasks, steered, n, sampling, out):
     "Refuse at once what would fail after training."
     _check_names(anchors)
     whole = lambda value: isinstance(value, (int, np.integer)) and not isinstance(value, bool)
@@ -599,6 +601,7 @@ def _check_values(anchors, config, seeds, tasks, n, sampling, out):
     if not len(seeds) or len(set(seeds)) < len(seeds) or not all(whole(s) and s >= 0 for s in seeds):
         raise ValueError(f"run_study: seeds={seeds!r}, expected different whole numbers from 0, at least one")
     for task in tasks: one_of('run_study: task', task, TASKS)
+    for name in steered: one_of('run_study: control, variants', name, anchors)
     if out.exists() and not out.is_dir(): raise ValueError(f"run_study: out_dir={out} is a file, expected a folder")
     most = DiffusionLMConfig(vocab_size=4, **config.model).diffusion_steps
     if sampling.steps > most: raise ValueError(f"run_study: steps={sampling.steps}, expected at most {most}")
@@ -610,7 +613,7 @@ def run_study(
     config:TrainConfig|str='toy',   # the recipe, the same for all; its anchor and seed are replaced
     seeds=(0,),                     # one run of every variant a seed
     tasks=(),                       # control tasks of room 08 for every variant; may be asked for later
-    control:dict=None,              # options of `control_study`: n_targets, n, steps …
+    control:dict=None,              # options of `control_study`: n_targets, n …; `variants` to steer, else all
     out_dir='runs/study',           # study folder; a study in it goes on or grows, another one is refused
     executor=None,                  # a process pool: something with .map(function, items); None is one after the other
     n:int=500,                      # samples a variant
@@ -623,7 +626,7 @@ def run_study(
     if isinstance(config, str): config = TrainConfig.preset(config)
     anchors, out, began = VARIANTS if anchors is None else anchors, Path(out_dir), time.perf_counter()
     sampling, seeds, tasks = SampleConfig.of(sampling, **changes), tuple(seeds), tuple(tasks)
-    _check_values(anchors, config, seeds, tasks, n, sampling, out)
+    _check_values(anchors, config, seeds, tasks, (control or {}).get('variants', ()), n, sampling, out)
     with Lock(out):
         about = _start(out, _plan(corpus, anchors, config, seeds, n, sampling, teacher))
         machine = _machine(config, executor)
