@@ -15,7 +15,7 @@ setup(
     long_description=open('README.md', encoding='utf-8').read(), long_description_content_type='text/markdown',
     packages=find_packages(include=[f"{cfg['lib_name']}*"]), include_package_data=True, zip_safe=False,
     python_requires=f'>={oldest}',
-    install_requires=cfg['requirements'].split(), extras_require={extra: cfg[f'{extra}_requirements'].split() for extra in ('dev', 'dask')},
+    install_requires=cfg['requirements'].split(), extras_require={extra: cfg[f'{extra}_requirements'].split() for extra in ('dev', 'dask', 'mauve')},
     classifiers=['Development Status :: 3 - Alpha', 'Intended Audience :: Science/Research', 'Natural Language :: English']
                 + [f'Programming Language :: Python :: {v}' for v in pythons],
     entry_points={'console_scripts': [s.strip() for s in cfg['console_scripts'].strip().splitlines()],

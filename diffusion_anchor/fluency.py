@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['DEFINITIONS', 'word_tokenizer', 'teacher_config', 'Teacher', 'Scores', 'unk_share', 'evaluate_texts', 'peers',
-           'fluency_table', 'quick_teacher', 'against_held_out', 'first_look', 'read_texts', 'anchor_teacher',
+           'fluency_table', 'mauve', 'quick_teacher', 'against_held_out', 'first_look', 'read_texts', 'anchor_teacher',
            'anchor_evaluate']
 
 # %% ../nbs/07_fluency.ipynb #bf809a05
@@ -445,6 +445,37 @@ def fluency_table(
     if not isinstance(rows, dict) or not rows:
         raise ValueError(f"fluency_table: rows={rows!r:.60}, expected name -> texts")
     return pd.DataFrame([evaluate_texts(texts, corpus, teacher, name=name, **kwargs) for name, texts in rows.items()])
+
+# %% ../nbs/07_fluency.ipynb #a07e0002
+@patch
+@torch.no_grad()
+def features(self:Teacher,
+    texts:Sequence,    # strings, or lists of words
+    batch_size:int=64, # texts at once
+) -> np.ndarray:       # [N, width]
+    "The teacher's last hidden state of each text, at its END (or where its context ends)."
+    out, rows = [], [row[:self.context] for row in self.encode(word_lists('features: texts', texts))]
+    for first in range(0, len(rows), batch_size):
+        ids, is_token = (part.to(self.model.device) for part in _padded(rows[first:first + batch_size], self.end))
+        states = self.model(input_ids=ids, attention_mask=is_token, output_hidden_states=True).hidden_states[-1]
+        out.append(states[torch.arange(len(ids)), is_token.sum(1) - 1].float().cpu())
+    return torch.cat(out).numpy()
+
+# %% ../nbs/07_fluency.ipynb #a07e0004
+def mauve(
+    texts:Sequence,     # strings, or lists of words
+    reference:Sequence, # of the text that they should be like; as many are best
+    teacher:Teacher,    # gives the features
+    seed:int=0,         # of the clustering
+) -> float:             # 0..1, 1 is alike
+    "MAUVE (Pillutla et al. 2021) by the teacher's features; an ImportError without `mauve-text`."
+    try: import faiss; from mauve import compute_mauve
+    except ImportError: raise ImportError("mauve: needs mauve-text: pip install 'diffusion_anchor[mauve]'") from None
+    if min(len(texts), len(reference)) < 20:
+        raise ValueError(f"mauve: {len(texts)} texts and {len(reference)} of reference, expected at least 20 of each")
+    faiss.omp_set_num_threads(torch.get_num_threads()) # or it waits for threads that others use
+    p, q = (teacher.features(some) for some in (reference, texts))
+    return float(compute_mauve(p_features=p, q_features=q, seed=seed, verbose=False).mauve)
 
 # %% ../nbs/07_fluency.ipynb #c3e2de02
 def quick_teacher(
