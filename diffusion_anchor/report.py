@@ -407,7 +407,9 @@ def _seeds_figure(study):
         ax.plot(values, 'o-', color='0.6', ms=3, lw=0.6)
         ax.plot(values.mean(axis=1), '_', color='C3', ms=18, mew=2)
         ax.set_title(f"{name}\n({'more' if ENDPOINTS[name][column] > 0 else 'less'} is better)", fontsize=8)
-        ax.set_xticks(range(len(names)), names, rotation=60, ha='right', fontsize=8); ax.set_ylim(bottom=0)
+        ax.set_xticks(range(len(names)), names, rotation=60, ha='right', fontsize=8)
+        ax.margins(x=0.2)
+        ax.set_ylim(0, 1.08*np.nanmax(values))
     return fig
 
 # %% ../nbs/09_report.ipynb #89d8287d
