@@ -1,4 +1,4 @@
-"""`python .github/directives.py`: alt text for figures without one; folds cells that only test. Directives only."""
+"""`python .github/directives.py`: alt text for figures without one; folds tests that show nothing. Directives only."""
 import ast
 import re
 import textwrap
@@ -22,19 +22,14 @@ def alt(source, heading):
     return textwrap.shorten(re.sub(r'[$\\"`]', '', text), 102, placeholder=' …')
 
 
-def only_tests(source):
-    "Does a cell do nothing but call tests and assert?"
+def tests(source):
+    "Does a cell test or assert anything?"
     try:
-        body = ast.parse(source).body
+        nodes = list(ast.walk(ast.parse(source)))
     except SyntaxError:
         return False
-
-    def tests(node):
-        call = node.value if isinstance(node, ast.Expr) else None
-        name = getattr(getattr(call, 'func', None), 'id', '')
-        return isinstance(node, ast.Assert) or name.startswith('test_')
-
-    return bool(body) and all(map(tests, body))
+    names = [getattr(node.func, 'id', '') for node in nodes if isinstance(node, ast.Call)]
+    return any(isinstance(node, ast.Assert) for node in nodes) or any(name.startswith('test_') for name in names)
 
 
 def directed(cell, heading):
@@ -46,7 +41,7 @@ def directed(cell, heading):
     more = []
     if any('image/png' in out.get('data', {}) for out in cell.outputs):
         more.append(f'#| fig-alt: "{alt(cell.source, heading)}"')
-    elif not cell.outputs and only_tests(cell.source):
+    elif not cell.outputs and tests(cell.source): # nothing to see but code
         more.append('#| code-fold: true')
     at = len(has)
     return '\n'.join(lines[:at] + more + lines[at:]) if lines[:at] == has and more else cell.source

@@ -458,11 +458,11 @@ def plot(self:Speed,
     if 'training' in set(self.rows.work): tables.append((self.ladder(), 'a training step, switch by switch'))
     for ax, (table, title) in zip(axes, tables):
         ends = [table.factor - table.low, table.high - table.factor]
-        ax.barh(table.index, table.factor, xerr=ends, color='C0', ecolor='k', capsize=3)
-        for y, factor in enumerate(table.factor): ax.text(factor, y - 0.3, f' {factor:.3g}', va='center', fontsize=8)
-        ax.axvline(1, color='grey', lw=1, ls=':'); ax.invert_yaxis()
+        bars = ax.barh(table.index, table.factor, xerr=ends, color='C0', ecolor='k', capsize=3)
+        ax.bar_label(bars, fmt='{:.3g}', fontsize=8, padding=3)
+        ax.axvline(1, color='grey', lw=1, ls=':'); ax.invert_yaxis(); ax.margins(x=0.12)
         ax.set(title=f"{self.about['preset']}: {title}", xlabel='times faster')
-    axes[0].set_xscale('log')
+    axes[0].set_xscale('log'); axes[0].xaxis.set_major_formatter('{x:g}')
     return axes
 
 # %% ../nbs/08h_bench.ipynb #bf2bcd26

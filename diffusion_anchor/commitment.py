@@ -122,7 +122,9 @@ def plot_commitment(
         table = table[table.positions == positions]
         ax.plot(table.t, table[what], 'o-', ms=3, label=name)
     if what == 'relative': ax.axhline(1, c='grey', lw=0.8, ls=':')
-    ax.set(xlabel='t (0 is nearly clean)', ylabel=_LABELS.get(what, what), ylim=(0, None)); ax.legend()
+    ax.set(xlabel='t (0 is nearly clean)', ylabel=_LABELS.get(what, what), ylim=(0, None))
+    if len(tables) > 1: ax.legend(fontsize='small')
+    else: ax.set_title(*tables)
     return ax
 
 # %% ../nbs/06_commitment.ipynb #01b39455
@@ -254,16 +256,18 @@ def plot_audit(
     audits:dict, # name -> ClampAudit
     ax=None,     # matplotlib axes
 ):
-    "Share of tokens changed by clamping and by its two controls, a group of bars for each model."
+    "Share of tokens changed by clamping and by its two controls, a bar for each model."
     ax, width = ax or plt.subplots(figsize=(6, 3))[1], 0.8 / len(audits)
     for i, (name, audit) in enumerate(audits.items()):
         t = audit.table
         reach = [t.tokens_changed - t.tokens_low, t.tokens_high - t.tokens_changed]
         places = np.arange(len(t)) + (i - (len(audits) - 1)/2)*width
-        ax.bar(places, t.tokens_changed, width, label=name, yerr=reach, error_kw=dict(lw=0.8))
-    ax.set_xticks(range(len(t)), [c.replace(' against no clamp', '') for c in t.index])
-    ax.set(ylabel='share of tokens changed', ylim=(0, 1), title='against unclamped sampling from the same noise')
-    ax.legend(fontsize='small')
+        bars = ax.barh(places, t.tokens_changed, width, label=name, xerr=reach, error_kw=dict(lw=0.8))
+        ax.bar_label(bars, fmt='{:.1%}', fontsize=7, padding=3) # an empty place says that it is 0
+    ax.set_yticks(range(len(t)), [c.replace(' against no clamp', '') for c in t.index])
+    ax.set(xlabel='share of tokens changed', xlim=(0, 1), title='against unclamped sampling from the same noise')
+    ax.invert_yaxis()
+    if len(audits) > 1: ax.legend(fontsize='small', loc='lower right')
     return ax
 
 # %% ../nbs/06_commitment.ipynb #48396e0a

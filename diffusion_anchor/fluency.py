@@ -201,6 +201,7 @@ def plot_history(self:Teacher,
     ax.plot(self.history.train, '.-', label='train (with dropout)'); ax.plot(self.history.valid, '.-', label='valid')
     ax.axvline(self.history.kept.idxmax(), color='grey', ls=':', label='kept')
     ax.set(xlabel='epoch', ylabel='nats a token'); ax.legend()
+    ax.xaxis.get_major_locator().set_params(integer=True)
     return ax
 
 # %% ../nbs/07_fluency.ipynb #8a6f0243

@@ -369,25 +369,26 @@ def answer(self:Study,
 # %% ../nbs/09_report.ipynb #1fb54ef8
 def _text_figure(mean, n):
     "Shares accepted, with intervals."
-    fig, ax = plt.subplots(figsize=(6.5, 3), layout='constrained')
+    fig, ax = plt.subplots(figsize=(7.5, 3), layout='constrained')
     for shift, key, label in ((-0.17, 'accepted', 'clamped'), (0.17, 'accepted_unclamped', 'unclamped')):
         reach = np.abs(np.array([share_interval(s, n) for s in mean[key]]).T - mean[key].values)
         ax.bar(np.arange(len(mean)) + shift, mean[key], 0.34, yerr=reach, label=label, error_kw=dict(lw=0.8))
-    ax.set_xticks(range(len(mean)), mean.index); ax.legend()
+    ax.set_xticks(range(len(mean)), mean.index, fontsize='small')
+    ax.legend(loc='upper left', bbox_to_anchor=(1, 1))
     ax.set(ylabel='share of sentences accepted', ylim=(0, 1), title='is the text in the language?')
     return fig
 
 def _loss_figure(study):
     "The first variant's mse by quarter, and everyone's on validation."
-    fig, axes = plt.subplots(1, 2, figsize=(9, 3.2), layout='constrained')
+    fig, axes = plt.subplots(1, 2, figsize=(11, 3.2), layout='constrained')
     histories = {name: pd.read_csv(study.record(name)/'history.csv') for name in study.commitment}
     first = next(iter(histories))
     Run(None, histories[first], None).plot('mse', axes[0])
     axes[0].set_title(f'{first}: mse by quarter of t (dots: validation)')
     for name, history in histories.items():
         history.dropna(subset='valid_mse').plot('step', 'valid_mse', style='o-', ms=3, label=name, ax=axes[1])
-    axes[1].set(xlabel='step', ylabel='validation mse', yscale='log', title='all variants')
-    axes[1].legend(fontsize='small')
+    axes[1].set(xlabel='step', ylabel='validation mse', title='all variants')
+    axes[1].legend(fontsize='small', loc='upper left', bbox_to_anchor=(1, 1))
     return fig
 
 # %% ../nbs/09_report.ipynb #c9e0a101
@@ -406,7 +407,9 @@ def _seeds_figure(study):
         ax.plot(values, 'o-', color='0.6', ms=3, lw=0.6)
         ax.plot(values.mean(axis=1), '_', color='C3', ms=18, mew=2)
         ax.set_title(f"{name}\n({'more' if ENDPOINTS[name][column] > 0 else 'less'} is better)", fontsize=8)
-        ax.set_xticks(range(len(names)), names, rotation=60, ha='right', fontsize=8); ax.set_ylim(bottom=0)
+        ax.set_xticks(range(len(names)), names, rotation=60, ha='right', fontsize=8)
+        ax.margins(x=0.2)
+        ax.set_ylim(0, 1.08*np.nanmax(values))
     return fig
 
 # %% ../nbs/09_report.ipynb #89d8287d

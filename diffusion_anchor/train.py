@@ -783,13 +783,14 @@ def plot(self:Run,
 ):
     "Training curve by quarter of t, with the validation points."
     import matplotlib.pyplot as plt
-    ax = ax or plt.subplots(figsize=(5.5, 3))[1]
+    ax = ax or plt.subplots(figsize=(6.5, 3), layout='constrained')[1]
     for q, name in enumerate(('q0 (nearly clean)', 'q1', 'q2', 'q3 (nearly noise)')):
         line, = ax.plot(self.history.step, self.history[f'{what}_q{q}'], lw=1, label=name)
         if f'valid_{what}_q{q}' in self.history:
             seen = self.history.dropna(subset=f'valid_{what}_q{q}')
             ax.plot(seen.step, seen[f'valid_{what}_q{q}'], 'o', ms=4, c=line.get_color())
-    ax.set(xlabel='step', ylabel=what, yscale='log', title=f'{what} by quarter of t (dots: validation)'); ax.legend()
+    ax.set(xlabel='step', ylabel=what, yscale='log', title=f'{what} by quarter of t (dots: validation)')
+    ax.legend(fontsize='small', loc='upper left', bbox_to_anchor=(1, 1)) # not over the lines
     return ax
 
 # %% ../nbs/04_train.ipynb #114e97f9
