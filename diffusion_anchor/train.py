@@ -682,12 +682,21 @@ def _finish(state, corpus, config, folder, key):
         write_model(folder, state, key, about | last)
     return Run(state.ema, pd.DataFrame(state.history), config, folder)
 
+# %% ../nbs/04_train.ipynb #sca10003
+def _refuse_split_network():
+    "A config of accelerate that would be passed over is an error."
+    for split in ('FSDP', 'DEEPSPEED', 'MEGATRON_LM'): # `accelerate launch` says so in the environment
+        if os.environ.get(f'ACCELERATE_USE_{split}') == 'true':
+            raise ValueError(f"fit: accelerate's config says {split}, expected --multi_gpu, which splits the batch; "
+                             "the network is never split, a smaller micro_batch saves memory")
+
 # %% ../nbs/04_train.ipynb #dd900002
 class _Crew:
     "The processes that train together: those of `accelerate launch`, or this one alone."
     def __init__(self, config):
         self.n, self.number, gpu = int(os.environ.get('WORLD_SIZE', 1)), 0, torch.cuda.is_available()
         self.device = torch.device('cuda' if gpu else 'cpu')
+        _refuse_split_network()
         if self.n > config.batch_size:
             raise ValueError(f"fit: {self.n} processes, expected at most batch_size={config.batch_size}")
         if self.n > 1:
