@@ -61,7 +61,10 @@ def ablations(
              'a first guess in every step': Ablated(corpus, config, guess=True),
              'no first guess': Ablated(corpus, config, guess=False)}
     failed = {}
-    try: steps['compiled'].step()
+    try: # to compile both passes before anything is timed
+        steps['compiled'].guess = True
+        steps['compiled'].step()
+        steps['compiled'].guess = None
     except Exception as fault: # without a C++ compiler torch raises one of several
         failed['compiled'] = f'{type(fault).__name__}: {str(fault).strip().splitlines()[0]:.200}'
         del steps['compiled']
@@ -79,13 +82,13 @@ def measure(
     corpus, config = open_corpus('grammar', 2_000), TrainConfig.preset(preset)
     key = dict(preset=preset, turn=turn, train=config.to_dict(), code=environment()['code'])
     sides, failed = ablations(corpus, config)
-    speed = Speed(dict(key=key, failed=failed), pd.DataFrame(dict(round=[])))
+    speed = Speed(dict(key=key, failed=failed), pd.DataFrame(dict(round=[]), dtype=int))
     if path.exists():
         speed = Speed.load(path)
         if other := differences(speed.about['key'], key): raise SystemExit(f'ablate: {path} is of another run: {other}')
     for number in range(speed.rows['round'].nunique(), rounds):
         order = dict(list(sides.items())[::-1 if number % 2 else 1])
-        speed.rows = pd.concat([speed.rows, in_turn(order, 1, turn).assign(round=number)])
+        speed.rows = pd.concat([speed.rows, in_turn(order, 1, turn).assign(round=number)], ignore_index=True)
         command = f'python .github/ablate.py --preset {preset} --rounds {rounds} --turn {turn:g}'
         speed.about |= dict(command=command, environment=environment(), processor=processor())
         speed.save(path)
