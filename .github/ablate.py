@@ -109,7 +109,8 @@ def main():
         rows = by_size().to_dict('records')
         write_json(args.out / 'sizes.json', dict(environment=environment(), processor=processor(), rows=rows))
     else:
-        print(factors(measure(args.out / 'ablations.json', args.preset, args.rounds, args.turn).rows, USUAL).round(4))
+        rows = measure(args.out / 'ablations.json', args.preset, args.rounds, args.turn).rows
+        print(factors(rows, USUAL).round(4).to_string())
 
 
 if __name__ == '__main__': main()
