@@ -29,7 +29,7 @@ from .checkpoints import (TrainState, _copy_history, _fingerprint, _put_in_place
                                           _warn_if_no_room, save_checkpoint, sound_checkpoints, write_model)
 from .data import Corpus, load_e2e, load_lines, PAD
 from .grammar import RestaurantGrammar
-from .decisions import decisions
+from .decisions import decided, decisions
 from .losses import Anchor, diffusion_loss, nll_bound
 from .model import DiffusionLM, DiffusionLMConfig
 
@@ -51,7 +51,7 @@ class TrainConfig:
     ema:float=0.9999             # decay of the averaged weights, reached gradually: min(ema, (1+k)/(10+k))
     anchor:Anchor=None           # the fourth loss term; its kind alone stands for `Anchor(kind=…)`
     packing:str='pad'            # 'pad' a sentence a row, or 'block' for sentences run together
-    times:str='uniform'          # how t is drawn: 'uniform' (the paper), 'stratified', 'noisy', 'noisier'
+    times:str='uniform'          # how t is drawn: 'uniform' (the paper), 'stratified', 'noisy', 'noisier', 'decided'
     known:float=0.               # share of sentences of which a random part is free of noise (the paper: none)
     position_std:float=1.        # standard deviation of the position embeddings at the start (the paper: 1)
     start:str='plain'            # first weights around the encoder: torch's own, or the way out 'mirror' of the way in
@@ -84,7 +84,7 @@ _EXPECTED = [ # what is expected, whether it is so, of which fields
 ]
 PRECISIONS = 'auto', 'fp32', 'bf16', 'fp16'
 _NAMES = dict(optimizer=('adamw', 'muon'), packing=('pad', 'block'), start=('plain', 'mirror'),
-              times=('uniform', 'stratified', 'noisy', 'noisier'), precision=PRECISIONS)
+              times=('uniform', 'stratified', 'noisy', 'noisier', 'decided'), precision=PRECISIONS)
 
 # %% ../nbs/04_train.ipynb #42d5ef29
 def _only(where, given, known):
@@ -108,6 +108,9 @@ def _check(self:TrainConfig):
     micro, most = self.micro_batch, self.batch_size
     expect(micro is None or _whole(1)(micro) and micro <= most, 'micro_batch', f'1..batch_size={most}')
     _only('TrainConfig: model', self.model, {f.name for f in fields(DiffusionLMConfig)} - {'vocab_size'})
+    error = self.model.get('decided')
+    known = isinstance(error, list) and len(error) > 1 and all(map(_number(lambda v: v >= 0), error))
+    expect(known or self.times != 'decided', 'times', 'model=dict(decided=run.model.config.decided) of a finished run')
 
 # %% ../nbs/04_train.ipynb #f6506ce7
 class _Forgotten:
@@ -204,13 +207,15 @@ def open_corpus(
 def draw_times(
     n:int,       # sentences
     steps:int,   # T of the schedule
-    how:str,     # 'uniform', 'stratified', 'noisy' or 'noisier'
+    how:str,     # 'uniform', 'stratified', 'noisy', 'noisier' or 'decided'
+    error:list=None, # validation error at even t, for 'decided'
 ) -> torch.Tensor: # timesteps [n]
     "Timesteps for a batch, from torch's global random state."
     if how == 'uniform': return torch.randint(0, steps, (n,))
     u = (torch.randperm(n) + torch.rand(n)) / n
     if how == 'noisy': u = ((1 + 8*u).sqrt() - 1) / 2 # inverts the distribution u(1+u)/2 of a density rising 0.5 → 1.5
     if how == 'noisier': u = u.sqrt()                 # inverts u², of a density rising 0 → 2
+    if how == 'decided': u = torch.from_numpy(decided(error, u.numpy()))
     return (u * steps).long().clamp_max(steps - 1)
 
 # %% ../nbs/04_train.ipynb #db2d4132
@@ -408,7 +413,7 @@ def draw_batch(
     "All randomness of a step comes from its number; noise is drawn where the model is: little crosses to a GPU."
     torch.manual_seed(config.seed*1_000_003 + step)
     rows = batch_rows(len(train), step, config.batch_size, config.seed)
-    t = draw_times(len(rows), model.schedule.steps, config.times).to(model.device)
+    t = draw_times(len(rows), model.schedule.steps, config.times, model.config.decided).to(model.device)
     noise, x0_noise = torch.randn(2, len(rows), train.shape[1], model.config.emb_dim, device=model.device)
     self_condition = torch.rand(()).item() < 0.5 # one coin for all micro-batches
     known = draw_known(len(rows), train.shape[1], config.known).to(model.device) if config.known else None
@@ -677,12 +682,21 @@ def _finish(state, corpus, config, folder, key):
         write_model(folder, state, key, about | last)
     return Run(state.ema, pd.DataFrame(state.history), config, folder)
 
+# %% ../nbs/04_train.ipynb #sca10003
+def _refuse_split_network():
+    "A config of accelerate that would be passed over is an error."
+    for split in ('FSDP', 'DEEPSPEED', 'MEGATRON_LM'): # `accelerate launch` says so in the environment
+        if os.environ.get(f'ACCELERATE_USE_{split}') == 'true':
+            raise ValueError(f"fit: accelerate's config says {split}, expected --multi_gpu, which splits the batch; "
+                             "the network is never split, a smaller micro_batch saves memory")
+
 # %% ../nbs/04_train.ipynb #dd900002
 class _Crew:
     "The processes that train together: those of `accelerate launch`, or this one alone."
     def __init__(self, config):
         self.n, self.number, gpu = int(os.environ.get('WORLD_SIZE', 1)), 0, torch.cuda.is_available()
         self.device = torch.device('cuda' if gpu else 'cpu')
+        _refuse_split_network()
         if self.n > config.batch_size:
             raise ValueError(f"fit: {self.n} processes, expected at most batch_size={config.batch_size}")
         if self.n > 1:
