@@ -659,7 +659,7 @@ def anchor_control(
     workers:int=1,         # processes that share the tasks
     seed:int=0,            # of all noise
 ):
-    "Steer a trained model through the tasks, and print success rates."
+    "Steer a trained model, and print success rates: anchor_control runs/fit --tasks length,infill --targets 5 --n 10"
     try:
         options = dict(n=n, steps=steps, seed=seed) | _steering_flags(push, reads)
         with _red_warnings(): table = _steer_run(run, corpus, tasks, targets, out, workers, teacher, **options)
