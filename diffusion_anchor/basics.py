@@ -333,3 +333,13 @@ def slow(
     if missing: print(f"left out, {', '.join(missing)} is not here (it would take about {took})", flush=True)
     else: print(f'this takes about {took} on one thread of an Intel Xeon with two cores, no GPU', flush=True)
     return not missing
+
+# %% ../nbs/00_basics.ipynb #201e4993
+def _spelled(args, fastcore):
+    "Flags as this fastcore writes them; what follows a = is left alone."
+    mine, other = '-_' if int(fastcore.split('.')[0]) > 1 else '_-'
+    flags = [arg.split('=', 1) if arg.startswith('--') else [arg] for arg in args]
+    return ['='.join(['--' + flag[0][2:].replace(other, mine), *flag[1:]]) if flag[0].startswith('--') else flag[0]
+            for flag in flags]
+
+if Path(sys.argv[0]).stem.startswith('anchor_'): sys.argv[1:] = _spelled(sys.argv[1:], version('fastcore'))

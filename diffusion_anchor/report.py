@@ -631,7 +631,7 @@ def anchor_study(
     seeds:int=None,       # runs of every variant, seeds 0, 1 …: one (three with --full)
     steps:int=None,       # other than the preset's
     n:int=None,           # samples a variant: 500 (100 with --quick)
-    tasks:str='',         # control tasks to run as well: semantic,pos,tree,spans,length,infill, or some of them
+    tasks:str=None,       # control tasks to run as well: semantic,pos,tree,spans,length,infill, or some of them
     workers:int=None,     # cells trained at once; None is one a core, and 1 where there is a GPU
     out:str=None,         # study folder; runs/study, runs/study-quick or runs/study-full
 ):
@@ -642,7 +642,7 @@ def anchor_study(
         for name, value in dict(seeds=seeds, steps=steps, n=n, workers=workers).items():
             if value is not None and value < 1: raise ValueError(f'--{name} {value}, expected at least 1')
         names = [one_of('--variants', v, known) for v in variants.split(',')] if variants else list(VARIANTS)
-        tasks = [one_of('--tasks', task, TASKS) for task in tasks.split(',') if task]
+        tasks = [one_of('--tasks', task, TASKS) for task in (tasks or '').split(',') if task]
         config = TrainConfig.preset(preset or kind or 'toy', **dict(steps=steps) if steps else {})
         seeds, cores = seeds or (3 if full else 1), os.cpu_count()
         workers = workers or (1 if torch.cuda.is_available() else min(cores, len(names)*seeds))

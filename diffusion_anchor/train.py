@@ -982,7 +982,7 @@ def anchor_fit(
     seed:int=0,              # of weights, batches and noise
     min_count:int=None,      # words of a text or of E2E seen less often become UNK; by default fewer than 1 % of a text
     subwords:str=None,       # pieces of words for a text, none of them UNK: so many (such as 2000), or a tokenizer.json
-    change:str='',           # more of the recipe (room 04): « seq_len=48,lr=0.003,warmup=99,times=noisier,heads=4 »
+    change:str=None,         # more of the recipe (room 04): « seq_len=48,lr=0.003,warmup=99,times=noisier,heads=4 »
     anchor:str='none',       # none, nearest, argmax or nll
     weight:float=0.1,        # λ of the anchor
     grad:str='both',         # both, prediction or embedding; « prediction,alpha_bar » weighs it by ᾱ_t as well
@@ -991,7 +991,7 @@ def anchor_fit(
     "Train a Diffusion-LM, and show what it writes: anchor_fit --corpus my.txt --out runs/mine --steps 4000"
     try:
         with _red_warnings():
-            changes = _changes(change) | dict(seed=seed, anchor=_anchor_option(anchor, weight, grad))
+            changes = _changes(change or '') | dict(seed=seed, anchor=_anchor_option(anchor, weight, grad))
             if steps is not None: changes['steps'] = steps
             config = TrainConfig.preset(preset, **changes)
             pieces = int(subwords) if str(subwords).isdigit() else subwords
