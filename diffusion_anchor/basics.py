@@ -7,7 +7,7 @@ __all__ = ['one_of', 'told_if_full', 'whole_file', 'write_json', 'read_json', 'f
            'sealed', 'differences', 'Held', 'Lock', 'interval', 'recorded', 'installed', 'slow']
 
 # %% ../nbs/00_basics.ipynb #91d5d241
-import ast, errno, hashlib, json, math, os, platform, shutil, socket, sys, tempfile, threading, time, urllib.request
+import ast, errno, hashlib, json, math, os, platform, re, shutil, socket, sys, tempfile, threading, time, urllib.request
 import uuid, zipfile
 from collections.abc import Callable, Iterable
 from contextlib import contextmanager
@@ -338,8 +338,6 @@ def slow(
 def _spelled(args, fastcore):
     "Flags as this fastcore writes them; what follows a = is left alone."
     mine, other = '-_' if int(fastcore.split('.')[0]) > 1 else '_-'
-    flags = [arg.split('=', 1) if arg.startswith('--') else [arg] for arg in args]
-    return ['='.join(['--' + flag[0][2:].replace(other, mine), *flag[1:]]) if flag[0].startswith('--') else flag[0]
-            for flag in flags]
+    return [re.sub(r'^--[^=]+', lambda flag: '--' + flag[0][2:].replace(other, mine), arg) for arg in args]
 
 if Path(sys.argv[0]).stem.startswith('anchor_'): sys.argv[1:] = _spelled(sys.argv[1:], version('fastcore'))

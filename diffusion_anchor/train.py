@@ -535,7 +535,7 @@ def _tell_cut(corpus, T):
     both = [n for found in sizes.values() for n in found]
     if max(both) <= T: return
     cut = ' and '.join(f'{sum(n > T for n in found):,} of {len(found):,} {split}' for split, found in sizes.items())
-    lost = sum(max(n - T, 0) for n in both)/sum(both)
+    lost = sum(max(n - T - 1, 0) for n in both)/sum(n - 2 for n in both) # START and END are no words
     with _red_warnings():
         warnings.warn(f'{corpus.name}: {cut} sentences are longer than seq_len={T} with START and END; cut there, they '
                       f'lose their END and {lost:.2%} of all words (none with seq_len={max(both)})', stacklevel=2)
