@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['one_of', 'told_if_full', 'whole_file', 'write_json', 'read_json', 'file_hash', 'short_hash', 'environment', 'seal',
-           'sealed', 'differences', 'Held', 'Lock', 'interval', 'recorded', 'installed']
+           'sealed', 'differences', 'Held', 'Lock', 'interval', 'recorded', 'installed', 'slow']
 
 # %% ../nbs/00_basics.ipynb #91d5d241
-import ast, errno, hashlib, json, math, os, platform, shutil, socket, sys, tempfile, threading, time, urllib.request
+import ast, errno, hashlib, json, math, os, platform, re, shutil, socket, sys, tempfile, threading, time, urllib.request
 import uuid, zipfile
 from collections.abc import Callable, Iterable
 from contextlib import contextmanager
@@ -320,3 +320,24 @@ def installed(
         print(f"not installed: {', '.join(missing)} (of this package's extra `dev`); cells that need them say so")
         _excuse_cells()
     return not missing
+
+# %% ../nbs/00_basics.ipynb #1a2f8070
+def slow(
+    minutes:float, # on one thread of the machine that made the saved outputs
+    *needs,        # files or folders that must be there; '$NAME' is a variable of the environment that must be set
+) -> bool:         # is all there?
+    "Say how long a cell takes before it starts, or in one line what is missing, so that it is left out."
+    there = lambda name: os.environ.get(name[1:]) if name.startswith('$') else Path(name).exists()
+    missing = [name for name in map(str, needs) if not there(name)]
+    took = f'{minutes:.2g} minutes' if minutes >= 1.5 else f'{60*minutes:.0f} seconds'
+    if missing: print(f"left out, {', '.join(missing)} is not here (it would take about {took})", flush=True)
+    else: print(f'this takes about {took} on one thread of an Intel Xeon with two cores, no GPU', flush=True)
+    return not missing
+
+# %% ../nbs/00_basics.ipynb #201e4993
+def _spelled(args, fastcore):
+    "Flags as this fastcore writes them; what follows a = is left alone."
+    mine, other = '-_' if int(fastcore.split('.')[0]) > 1 else '_-'
+    return [re.sub(r'^--[^=]+', lambda flag: '--' + flag[0][2:].replace(other, mine), arg) for arg in args]
+
+if Path(sys.argv[0]).stem.startswith('anchor_'): sys.argv[1:] = _spelled(sys.argv[1:], version('fastcore'))

@@ -652,14 +652,14 @@ def anchor_control(
     targets:str='20',      # how many a task, of held-out text; or a file for one: {"task": "length", "value": 7} a line
     n:int=50,              # samples a target
     steps:int=200,         # sampling steps
-    push:str='',           # such as updates=5,lr=0.2,adagrad=persistent,stop=0.05, weight=0.01 or by task length=0.0002
+    push:str=None,         # such as updates=5,lr=0.2,adagrad=persistent,stop=0.05, weight=0.01 or by task length=0.0002
     reads:str='x_t',       # what constraints read: x_t (the paper), x0_hat or both; by task: spans=both,length=x0_hat
     teacher:str=None,      # directory of a teacher (anchor_teacher), for lm-score
     out:str='runs/control', # results are written here
     workers:int=1,         # processes that share the tasks
     seed:int=0,            # of all noise
 ):
-    "Steer a trained model through the tasks, and print success rates."
+    "Steer a trained model, and print success rates: anchor_control runs/fit --tasks length,infill --targets 5 --n 10"
     try:
         options = dict(n=n, steps=steps, seed=seed) | _steering_flags(push, reads)
         with _red_warnings(): table = _steer_run(run, corpus, tasks, targets, out, workers, teacher, **options)

@@ -768,10 +768,10 @@ def repair_files(
 # %% ../nbs/00_data.ipynb #6245dfd6
 @call_parse
 def anchor_repair(
-    path:str,           # File, or folder of text files
+    path:str,           # Text such as « CafÃ© Rouge is cheap. », or a folder of .txt, .csv, .tsv …
     dry_run:bool=False, # Say what would change, write nothing
 ):
-    "Undo UTF-8 read as Latin-1 or CP1252, in place; originals are kept as .bak."
+    "Undo UTF-8 read as Latin-1 or CP1252, in place; originals are kept as .bak: anchor_repair my.txt --dry_run"
     table = repair_files(path, dry_run)
     if table.empty: raise SystemExit(f"{path}: no file named *{', *'.join(TEXT_SUFFIXES)}")
     print(table.drop(columns='error').to_string(index=False, max_colwidth=100))

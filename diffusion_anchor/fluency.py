@@ -556,7 +556,7 @@ def anchor_teacher(
     seed:int=0,             # of weights and order
     min_count:int=None,     # as in anchor_fit: the same vocabulary is needed to read the same texts
 ):
-    "Train a teacher and save it; or score a file of texts with a saved one."
+    "Train a teacher and save it; or score texts with a saved one: anchor_teacher runs/judge --corpus my.txt"
     try:
         with _red_warnings():
             if texts is None: return _teach(out, corpus, epochs, seed, min_count)
@@ -568,11 +568,11 @@ def anchor_teacher(
 @call_parse
 def anchor_evaluate(
     texts:str,              # a file of texts, one a line: « The Eagle is a cheap pub . »
-    corpus:str='grammar',   # what they should be like: as for anchor_fit; a run folder stands for its corpus
+    corpus:str='grammar',   # what they should be like: grammar, e2e, an E2E folder, a text, or a run folder
     teacher:str=None,       # folder of a teacher (anchor_teacher) or a Hub id; without one a quick one is trained
     min_count:int=None,     # as in anchor_fit
 ):
-    "How likely, long, varied and copied is a file of texts, beside held-out text of the corpus?"
+    "How likely, long, varied and copied are texts, beside held-out ones? anchor_evaluate samples.txt --corpus my.txt"
     try:
         with _red_warnings():
             found, opened = read_texts(texts), open_corpus(corpus, min_count=min_count)

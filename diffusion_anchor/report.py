@@ -9,7 +9,6 @@ __all__ = ['ENDPOINTS', 'SEEDS', 'ASKED', 'share_interval', 'share_difference', 
 # %% ../nbs/09_report.ipynb #6dc2a83e
 import base64, io, json, os
 from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path
 import jinja2, matplotlib.pyplot as plt
 import numpy as np, pandas as pd, torch
@@ -630,25 +629,25 @@ def anchor_study(
     quick:bool=False,     # two minutes: tiny models, few samples; to see the page
     full:bool=False,      # three seeds of the preset 'full': a layer more, four times the steps
     corpus:str='grammar', # grammar, e2e, a folder of E2E files, or a text file
-    preset:str=None,      # another recipe than 'toy' ('quick' with --quick, 'full' with --full)
-    variants:str=None,    # names of `VARIANTS` and `CURES` joined with commas; all of `VARIANTS` otherwise
+    preset:str=None,      # quick, toy, local, full, e2e-cpu, for a GPU paper, t4 …; else toy, or as --quick, --full say
+    variants:str=None,    # such as « baseline,anchor λ=0.1,local 9 »; else the baseline and four anchors
     seeds:int=None,       # runs of every variant, seeds 0, 1 …: one (three with --full)
     steps:int=None,       # other than the preset's
     n:int=None,           # samples a variant: 500 (100 with --quick)
-    tasks:str='',         # control tasks to run as well, names joined with commas
+    tasks:str=None,       # control tasks to run as well: semantic,pos,tree,spans,length,infill, or some of them
     workers:int=None,     # cells trained at once; None is one a core, and 1 where there is a GPU
     out:str=None,         # study folder; runs/study, runs/study-quick or runs/study-full
 ):
-    "Compare the report's anchors with the baseline, and write a page."
+    "Compare the report's anchors with the baseline, and write a page: anchor_study --variants 'baseline,anchor λ=1'"
     kind, known = 'quick' if quick else 'full' if full else '', VARIANTS | CURES
     try:
         if quick and full: raise ValueError('--quick and --full exclude each other')
         for name, value in dict(seeds=seeds, steps=steps, n=n, workers=workers).items():
             if value is not None and value < 1: raise ValueError(f'--{name} {value}, expected at least 1')
         names = [one_of('--variants', v, known) for v in variants.split(',')] if variants else list(VARIANTS)
-        tasks = [one_of('--tasks', task, TASKS) for task in tasks.split(',') if task]
-        config, seeds, cores = TrainConfig.preset(preset or kind or 'toy'), seeds or (3 if full else 1), os.cpu_count()
-        if steps: config = replace(config, steps=steps, warmup=min(config.warmup, steps - 1))
+        tasks = [one_of('--tasks', task, TASKS) for task in (tasks or '').split(',') if task]
+        config = TrainConfig.preset(preset or kind or 'toy', **dict(steps=steps) if steps else {})
+        seeds, cores = seeds or (3 if full else 1), os.cpu_count()
         workers = workers or (1 if torch.cuda.is_available() else min(cores, len(names)*seeds))
         with worker_pool(workers, max(cores // workers, 1)) if workers > 1 else nullcontext() as pool:
             study = run_study(corpus, {name: known[name] for name in names}, config, seeds=range(seeds),

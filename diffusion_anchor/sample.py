@@ -346,7 +346,7 @@ def anchor_sample(
     seed:int=0,          # of all noise
     out:str=None,        # also write the texts to this file, one a line
 ):
-    "Print sentences from a trained model."
+    "Print sentences from a trained model: anchor_sample runs/fit --n 5 --seed 1"
     try:
         how = dict(clamp=not no_clamp, grid=grid, seed=seed, rounding=rounding, precision=precision)
         texts = _sample_texts(run, n, SampleConfig(steps, sampler, eta, **how), out)

@@ -522,10 +522,37 @@ def fresh_state(
     scaler = torch.amp.GradScaler(device.type, enabled=pick_precision(config.precision, device) == 'fp16')
     return TrainState(model, ema, make_optimizers(model, config), scaler)
 
+# %% ../nbs/04_train.ipynb #b2d1de05
+@contextmanager
+def _red_warnings():
+    "Warnings in a line each, in red on a terminal, without the place in the code."
+    def tell(message, *_, **__):
+        print(f'\033[31m{message}\033[0m' if sys.stderr.isatty() else f'warning: {message}', file=sys.stderr)
+    with warnings.catch_warnings():
+        warnings.showwarning = tell
+        yield
+
+# %% ../nbs/04_train.ipynb #5c1e07a2
+def _tell_cut(corpus, T):
+    "One line on sentences that do not fit a row, and what cutting them costs."
+    length = lambda ex: len(corpus.vocab.encode(ex.words)) + 2
+    sizes = {split: [*map(length, corpus.split(split))] for split in ('train', 'valid')}
+    both = [n for found in sizes.values() for n in found]
+    if max(both) <= T: return
+    cut = ' and '.join(f'{sum(n > T for n in found):,} of {len(found):,} {split}' for split, found in sizes.items())
+    lost = sum(max(n - T - 1, 0) for n in both)/sum(n - 2 for n in both) # START and END are no words
+    with _red_warnings():
+        warnings.warn(f'{corpus.name}: {cut} sentences are longer than seq_len={T} with START and END; cut there, they '
+                      f'lose their END and {lost:.2%} of all words (none with seq_len={max(both)})', stacklevel=2)
+
 # %% ../nbs/04_train.ipynb #85869d98
 def _rows(corpus, config, model):
     "Rows of ids of both splits."
-    train, valid = (corpus.ids(split, model.config.seq_len, config.packing) for split in ('train', 'valid'))
+    T = model.config.seq_len
+    with warnings.catch_warnings():
+        warnings.filterwarnings('ignore', message='.* sentences are longer than') # one line says it for both
+        train, valid = (corpus.ids(split, T, config.packing) for split in ('train', 'valid'))
+    if config.packing == 'pad': _tell_cut(corpus, T)
     if not len(train) or not len(valid):
         raise ValueError(f"fit: corpus {corpus.name!r} has {len(train)} training and {len(valid)} validation rows, "
                          "expected some of each")
@@ -932,15 +959,20 @@ def _anchor_option(kind, weight, grad):
     for name, value, usual in (('weight', weight, 0.1), ('grad', grad, 'both')):
         if value != usual: raise ValueError(f"{name}={value!r}, expected an anchor with it: nearest, argmax or nll")
 
-# %% ../nbs/04_train.ipynb #b2d1de05
-@contextmanager
-def _red_warnings():
-    "Warnings in a line each, in red on a terminal, without the place in the code."
-    def tell(message, *_, **__):
-        print(f'\033[31m{message}\033[0m' if sys.stderr.isatty() else f'warning: {message}', file=sys.stderr)
-    with warnings.catch_warnings():
-        warnings.showwarning = tell
-        yield
+# %% ../nbs/04_train.ipynb #8ebebdb1
+_OWN_FLAG = {'steps', 'seed', 'anchor', 'model', 'vocab_size', 'decided'} # or none
+
+def _changes(text):
+    "Fields of a recipe from 'lr=0.001,heads=4'; those of the network stand in `model`."
+    kinds = lambda cls: {f.name: f.type for f in fields(cls) if f.name not in _OWN_FLAG}
+    own, network, found = kinds(TrainConfig), kinds(DiffusionLMConfig), dict(model={})
+    for name, _, value in (part.partition('=') for part in text.split(',') if part):
+        kind = (own | network)[one_of('change', name, own | network)]
+        try: made = {'true': True, 'false': False}[value.lower()] if kind is bool else kind(value)
+        except (ValueError, KeyError):
+            raise ValueError(f"change: {name}={value!r:.60}, expected {kind.__name__}") from None
+        (found if name in own else found['model'])[name] = made
+    return found
 
 # %% ../nbs/04_train.ipynb #b2d1de07
 def _fit_told(corpus, config, out, brief, **vocab):
@@ -959,23 +991,24 @@ def _fit_told(corpus, config, out, brief, **vocab):
 @call_parse
 def anchor_fit(
     corpus:str='grammar',    # grammar, e2e, an E2E folder, a run folder, or a text, its lines like « It is a pub. »
-    preset:str='toy',        # quick, toy, full, e2e-cpu; for a GPU paper, paper-block, paper-640, t4, rtx3050
+    preset:str='toy',        # quick, toy, local, full, e2e-cpu; for a GPU paper, paper-block, paper-640, t4, rtx3050
     out:str='runs/fit',      # run folder; a stopped run in it goes on
     steps:int=None,          # other than the preset's; fewer than its warm-up shorten that
     seed:int=0,              # of weights, batches and noise
     min_count:int=None,      # words of a text or of E2E seen less often become UNK; by default fewer than 1 % of a text
     subwords:str=None,       # pieces of words for a text, none of them UNK: so many (such as 2000), or a tokenizer.json
-    seq_len:int=None,        # places of a row, START and END counted, other than the preset's; longer sentences are cut
+    change:str=None,         # more of the recipe (room 04): « seq_len=48,lr=0.003,warmup=99,times=noisier,heads=4 »
     anchor:str='none',       # none, nearest, argmax or nll
     weight:float=0.1,        # λ of the anchor
     grad:str='both',         # both, prediction or embedding; « prediction,alpha_bar » weighs it by ᾱ_t as well
     brief:bool=False,        # no samples and no teacher in the end
 ):
-    "Train a Diffusion-LM, and show what it writes."
-    changes = {k: v for k, v in dict(steps=steps, model=seq_len and dict(seq_len=seq_len)).items() if v is not None}
+    "Train a Diffusion-LM, and show what it writes: anchor_fit --corpus my.txt --out runs/mine --steps 4000"
     try:
         with _red_warnings():
-            config = TrainConfig.preset(preset, seed=seed, anchor=_anchor_option(anchor, weight, grad), **changes)
+            changes = _changes(change or '') | dict(seed=seed, anchor=_anchor_option(anchor, weight, grad))
+            if steps is not None: changes['steps'] = steps
+            config = TrainConfig.preset(preset, **changes)
             pieces = int(subwords) if str(subwords).isdigit() else subwords
             _fit_told(corpus, config, out, brief, min_count=min_count, subwords=pieces)
     except (ValueError, OSError, FloatingPointError, Held) as fault:
