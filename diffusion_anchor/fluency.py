@@ -578,5 +578,6 @@ def anchor_evaluate(
             found, opened = read_texts(texts), open_corpus(corpus, min_count=min_count)
             judge = Teacher.load(teacher) if teacher else quick_teacher(opened)
             rows = {Path(texts).name: _in_words(found, opened)}
+            print(f'beside held-out text of {opened.name}:')
             print(against_held_out(rows, opened, judge).round(3).to_string())
     except (ValueError, OSError) as fault: raise SystemExit(f"anchor_evaluate: {fault}") from None

@@ -349,6 +349,12 @@ def _outcome(table):
     if not cured: return 'no'
     return f"only at a price: {' and '.join(worse)} {'are' if len(worse) > 1 else 'is'} worse" if worse else 'yes'
 
+def _told_apart(table):
+    "What is better, worse or neither, in a few words; '' where nothing was tested."
+    groups = {told: ', '.join(table.index[table.told == told]) for told in ('better', 'worse', 'not told apart')}
+    return '; '.join(f'{told}: {names}' for told, names in groups.items() if names)
+
+# %% ../nbs/09_report.ipynb #1b56db1b
 @patch
 def answer(self:Study,
     variant:str=None,  # as in `endpoints`
@@ -363,6 +369,7 @@ def answer(self:Study,
     if not reasons: start = f'{_outcome(table).capitalize()}, over {seeds} seeds of each'
     elif seeds >= SEEDS: start = f"Over {seeds} seeds of each the verdict is withheld ({'; '.join(reasons)})"
     else: start = f"With {'one seed' if seeds == 1 else f'{seeds} seeds'} of each the verdict is withheld"
+    if apart := _told_apart(table): start += f' ({apart})'
     return f"{question} {start}: {'; '.join(_moved(self, row, [first, asked]) for _, row in table.iterrows())}."
 
 # %% ../nbs/09_report.ipynb #1fb54ef8

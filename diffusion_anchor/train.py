@@ -586,7 +586,7 @@ def _newest(folder, key, may_change, told):
         if not differs: return kept
         if not told or _other(told, key, may_change): break # else a stranger among this run's checkpoints
         warnings.warn(f'{kept.dir}: is of another run ({differs}); looking for another checkpoint', stacklevel=3)
-    if differs: raise ValueError(f"fit: {folder} belongs to another run: {differs}")
+    if differs: raise ValueError(f"fit: {folder} belongs to another run: {differs}; choose another folder")
     if left := [p.name for p in sorted(folder.glob('checkpoint*')) if not p.name.endswith('.new')]:
         raise ValueError(f"fit: {folder} has no sound checkpoint; remove {', '.join(left)} to begin again")
 
