@@ -410,8 +410,10 @@ def _seeds_figure(study):
     fig, axes = plt.subplots(1, len(columns), figsize=(2.3*len(columns), 3.2), layout='constrained', squeeze=False)
     for ax, (name, column) in zip(axes[0], columns.items()):
         values = numbers[column].unstack(1).reindex(names)
-        ax.plot(values, 'o-', color='0.6', ms=3, lw=0.6)
-        ax.plot(values.mean(axis=1), '_', color='C3', ms=18, mew=2)
+        for seed in values: # over what is missing
+            there = values[seed].dropna()
+            ax.plot(list(map(names.index, there.index)), there, 'o-', color='0.6', ms=3, lw=0.6)
+        ax.plot(range(len(names)), values.mean(axis=1), '_', color='C3', ms=18, mew=2)
         ax.set_title(f"{name}\n({'more' if ENDPOINTS[name][column] > 0 else 'less'} is better)", fontsize=8)
         ax.set_xticks(range(len(names)), names, rotation=60, ha='right', fontsize=8)
         ax.margins(x=0.2)
