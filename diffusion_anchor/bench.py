@@ -246,7 +246,8 @@ def _optimizers(loop):
             'AdamW, fused': [loop.optimizer(True)]}
     if loop.config.optimizer == 'muon':
         matrices = [p for p in loop.model.input_transformers.parameters() if p.dim() == 2]
-        made |= {"torch's Muon": [torch.optim.Muon(matrices, ns_steps=3)], 'Muon, batched': [Muon(matrices, lr=1e-3)]}
+        batched = Muon(matrices, lr=1e-3, half=has_bf16(loop.model.device))
+        made |= {"torch's Muon": [torch.optim.Muon(matrices, ns_steps=3)], 'Muon, batched': [batched]}
     made[OURS] = make_optimizers(loop.model, loop.config)
     return {('optimiser', name): timed(lambda some=some: [o.step() for o in some]) for name, some in made.items()}
 

@@ -232,7 +232,8 @@ def plugins(self:Readers,
         of_language, of_text = _USUAL_ANNOTATORS[kind]
         if self.corpus is not None and self.corpus.grammar: found[kind] = of_language(self.corpus.grammar)
         elif of_text: found[kind] = of_text()
-        else: raise ValueError(f"run_control: {' + '.join(tasks)} needs a {kind}, expected annotator= (08b_annotators)")
+        else: raise ValueError(f"run_control: {' + '.join(tasks)} needs a {kind}, and only the grammar brings one; "
+                               "in Python, annotator= gives one (room 08b)")
     return found
 
 # %% ../nbs/08e_control.ipynb #24282821
@@ -462,7 +463,7 @@ def _is_old(folder):
 def _is_done(job):
     "True if the result is there and sound; a damaged one is named, one of another key or without a key is refused."
     if not (job.folder/'result.json').exists() and not (job.folder/'manifest.json').exists(): return False
-    way_out = 'choose another out_dir, or remove it'
+    way_out = 'choose another folder, or remove it'
     try: found = sealed(job.folder); ControlResult.load(job.folder)
     except (ValueError, FileNotFoundError) as fault:
         if _is_old(job.folder):
@@ -665,4 +666,4 @@ def anchor_control(
         with _red_warnings(): table = _steer_run(run, corpus, tasks, targets, out, workers, teacher, **options)
     except (ValueError, OSError) as error: raise SystemExit(f'anchor_control: {error}') from None
     shown = ['task', 'method', 'success', 'low', 'high', 'unguided', 'lm_score', 'lm_score_unguided', 's_per_sample']
-    print(table[shown].round(3).to_string(index=False))
+    print(table[shown].dropna(axis=1, how='all').round(3).to_string(index=False)) # no teacher, no lm-score

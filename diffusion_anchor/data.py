@@ -326,7 +326,8 @@ def told(self:Vocab,
     seen:Counter, # Word -> how often it stands in the training text
 )->str:
     "How large it is, and what that means."
-    return f'{len(self):,} words, those seen at least {min((seen[w] for w in self.itos[4:]), default=0)} times'
+    least = min((seen[w] for w in self.itos[4:]), default=0)
+    return f'{len(self) - 4:,} words, those seen at least {least} times, and 4 special ones'
 
 # %% ../nbs/00_data.ipynb #de272750
 @patch

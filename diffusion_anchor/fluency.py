@@ -11,7 +11,7 @@ __all__ = ['DEFINITIONS', 'word_tokenizer', 'teacher_config', 'Teacher', 'Scores
 import math, os, random, warnings
 from collections.abc import Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,7 +26,7 @@ from torch.nn.utils.rnn import pad_sequence
 from tqdm.auto import tqdm
 from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 from transformers import EarlyStoppingCallback, Trainer, TrainingArguments
-from transformers.trainer_callback import PrinterCallback
+from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from transformers.utils import logging as transformers_logging
 from .basics import one_of, read_json, seal, sealed, told_if_full, write_json
 from .basics import interval as bootstrap_interval
@@ -124,6 +124,10 @@ def _collate(rows):
     return dict(input_ids=ids, attention_mask=is_token, labels=labels)
 
 # %% ../nbs/07_fluency.ipynb #152b82b4
+class _Bar(ProgressCallback):
+    "The bar alone: what it would print between is in `history`."
+    def on_log(self, *_, **__): pass
+
 def _trainer(teacher, train, valid, patience, batch_size, progress, **training):
     "transformers' Trainer on rows of ids, stopping where validation is best."
     on_cpu = not torch.cuda.is_available()
@@ -137,6 +141,7 @@ def _trainer(teacher, train, valid, patience, batch_size, progress, **training):
     args = TrainingArguments(**training | half | every | size | kept | silent | standing)
     out = Trainer(teacher.model, args, _collate, train, valid, callbacks=[EarlyStoppingCallback(patience)])
     out.remove_callback(PrinterCallback)
+    if out.pop_callback(ProgressCallback): out.add_callback(_Bar) # a notebook has one of its own
     return out
 
 # %% ../nbs/07_fluency.ipynb #ac69856f
@@ -481,13 +486,19 @@ def mauve(
 # %% ../nbs/07_fluency.ipynb #c3e2de02
 def quick_teacher(
     corpus:Corpus, # small, or there are few updates an epoch
-    seed:int=0,    # of its weights and order
+    seed:int=0,    # of its weights and order, and of the sentences taken from a large corpus
+    progress:bool=False, # say what is done, and show the Trainer's bar
 ) -> Teacher:
     "A teacher of about 300 updates: good enough to tell sense from nonsense, too short for numbers to be published."
-    epochs = min(max(300*64//len(corpus.train), 1), 30)
+    most, draw = 300*64, random.Random(seed)
+    few = lambda found, n: found if len(found) <= n else draw.sample(found, n)
+    corpus = replace(corpus, train=few(corpus.train, most), valid=few(corpus.valid, most // 10))
+    epochs = min(max(most // len(corpus.train), 1), 30)
+    if progress: print(f'a quick teacher learns from {len(corpus.train):,} sentences of {corpus.name}, '
+                       f'{epochs} times over:', flush=True)
     with warnings.catch_warnings():
         warnings.filterwarnings('ignore', message='teacher: validation loss has turned up')
-        return Teacher.train(corpus, epochs=epochs, seed=seed, progress=False)
+        return Teacher.train(corpus, epochs=epochs, seed=seed, progress=progress)
 
 # %% ../nbs/07_fluency.ipynb #c3e2de03
 _SHOWN = dict(ppl_token='PPL', grammatical='in the language', mean_words='words', unk='UNK', copied='copied',
@@ -512,12 +523,13 @@ def first_look(
     n:int=100,            # samples
     teacher:Teacher=None, # None trains a quick one where the language is not known
     seed:int=0,           # of the samples
+    progress:bool=False,  # show how far the quick teacher is
 ) -> str:
     "A table of samples beside held-out text, and five of them."
     texts = generate(model, n, seed=seed).texts
     unit = 'piece of a word' if hasattr(corpus.vocab, 'bpe') else 'word'
     told = '' if corpus.grammar else f'PPL a {unit}, under a quick teacher of the corpus:\n'
-    if teacher is None and not corpus.grammar: teacher = quick_teacher(corpus)
+    if teacher is None and not corpus.grammar: teacher = quick_teacher(corpus, progress=progress)
     table = against_held_out({f'{n} samples': texts}, corpus, teacher, n)
     return '\n'.join([told + table.round(3).to_string(), 'The first five:', *(f'  {text}' for text in texts[:5])])
 
@@ -576,7 +588,7 @@ def anchor_evaluate(
     try:
         with _red_warnings():
             found, opened = read_texts(texts), open_corpus(corpus, min_count=min_count)
-            judge = Teacher.load(teacher) if teacher else quick_teacher(opened)
+            judge = Teacher.load(teacher) if teacher else quick_teacher(opened, progress=True)
             rows = {Path(texts).name: _in_words(found, opened)}
             print(f'beside held-out text of {opened.name}:')
             print(against_held_out(rows, opened, judge).round(3).to_string())

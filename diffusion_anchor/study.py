@@ -275,7 +275,7 @@ def _start(out, plan):
         except ValueError as fault:
             raise ValueError(f"run_study: {fault}; remove that file: what is sound of the study is kept") from None
         if other := _other(before, plan):
-            raise ValueError(f"run_study: {out} holds another study: {other}; choose another out_dir, or remove it")
+            raise ValueError(f"run_study: {out} holds another study: {other}; choose another folder, or remove it")
     script = Path(sys.argv[0]).name
     asked = shlex.join([script, *sys.argv[1:]]) if script.startswith('anchor_') else 'run_study'
     about = dict(command=asked, environment=environment()) | before | plan
@@ -353,7 +353,7 @@ class _Cell:
         try: found, model = sealed(self.record/'control'), sealed(self.record)['model']
         except ValueError: return False
         if other := differences(found['key'], self.study.control_key):
-            raise OtherResult(f"run_study: {self.record}/control holds another result: {other}; choose another out_dir")
+            raise OtherResult(f"run_study: {self.record}/control holds another result: {other}; choose another folder")
         return found['model'] == model and set(self.study.tasks) <= set(found['tasks'])
 
 # %% ../nbs/08g_study.ipynb #fa0609ff
@@ -540,6 +540,14 @@ def _recorded(directory, plan):
     return Study(directory, plan, pd.DataFrame(kept['rows']), {}, {}, control, [note])
 
 # %% ../nbs/08g_study.ipynb #05a05a42
+def _unfinished(cells):
+    "A line a variant for cells (variant, seed) of which there is nothing yet."
+    by_name = {}
+    for name, seed in cells: by_name.setdefault(name, []).append(f'{seed}')
+    several = lambda seeds: f"seeds {', '.join(seeds[:-1])} and {seeds[-1]}, are missing: they were not finished"
+    return [f'{name}, ' + (several(seeds) if seeds[1:] else f'seed {seeds[0]}, is missing: it was not finished')
+            for name, seeds in by_name.items()]
+
 def _read_study(directory, failed):
     "Read what is sound; `failed` is (variant, seed) -> why a cell is missing."
     path = directory/'study.json'
@@ -548,14 +556,15 @@ def _read_study(directory, failed):
     if not isinstance(plan.get('variants'), dict) or not isinstance(plan.get('seeds'), list):
         raise ValueError(f"{path}: expected variants and seeds")
     if not (directory/'records').exists() and (directory/'results.json').exists(): return _recorded(directory, plan)
-    rows, tables, audits, control, manifests, notes = [], {}, {}, [], [], []
+    rows, tables, audits, control, manifests, notes, ahead = [], {}, {}, [], [], [], []
     for name, seed in product(plan['variants'], plan['seeds']):
         record, why, cell = directory/'records'/_slug(name, seed), failed.get((name, seed)), f'{name}, seed {seed}'
         try: row, table, audit, found = _read_cell(record, _cell_key(plan, name, seed), name, seed)
         except ValueError as fault:
             there = any((record/file).exists() for file in ('result.json', 'manifest.json'))
-            why = why or (str(fault) if there else 'it was not finished')
-            notes.append(f"{cell}, is {'left out' if there else 'missing'}: {why}"); continue
+            if there or why: notes.append(f"{cell}, is {'left out' if there else 'missing'}: {why or fault}")
+            else: ahead.append((name, seed))
+            continue
         rows.append(row); manifests.append(found)
         tables.setdefault(name, table); audits.setdefault(name, ClampAudit(audit, {}))
         if why: notes.append(f'{cell}: control was not finished, {why}')
@@ -563,6 +572,7 @@ def _read_study(directory, failed):
         if _model_of(place) != found['model']:
             notes.append(f'{cell}: control is left out, {place} is damaged or of another model'); continue
         control.append(pd.read_csv(place/'by_target.csv').assign(variant=name, seed=seed))
+    notes += _unfinished(ahead)
     if not rows: raise FileNotFoundError(f"Study.load: {directory} has no finished variant yet; {'; '.join(notes[:1])}")
     control = pd.concat(control, ignore_index=True) if control else None
     return Study(directory, plan, pd.DataFrame(rows), tables, audits, control, notes + _notes_on(manifests))
@@ -602,7 +612,7 @@ def _check_values(anchors, config, seeds, tasks, steered, n, sampling, out):
         raise ValueError(f"run_study: seeds={seeds!r}, expected different whole numbers from 0, at least one")
     for task in tasks: one_of('run_study: task', task, TASKS)
     for name in steered: one_of('run_study: control, variants', name, anchors)
-    if out.exists() and not out.is_dir(): raise ValueError(f"run_study: out_dir={out} is a file, expected a folder")
+    if out.exists() and not out.is_dir(): raise ValueError(f"run_study: {out} is a file, expected a folder for the study")
     most = DiffusionLMConfig(vocab_size=4, **config.model).diffusion_steps
     if sampling.steps > most: raise ValueError(f"run_study: steps={sampling.steps}, expected at most {most}")
 

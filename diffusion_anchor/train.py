@@ -258,19 +258,22 @@ def orthogonal(
     if tall: x = x.mT
     x = x / x.norm(dim=(-2, -1), keepdim=True).clamp_min(1e-7)
     for _ in range(steps):
-        gram = x @ x.mT
-        x = 3.4445*x + (-4.775*gram + 2.0315*gram @ gram) @ x
+        gram = torch.bmm(x, x.mT)
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=-4.775, alpha=2.0315), x, beta=3.4445)
     return x.mT if tall else x
 
 # %% ../nbs/04_train.ipynb #ee679f95
 class Muon(torch.optim.Optimizer):
-    "`torch.optim.Muon` in the precision of its parameters, for processors on which bf16 is emulated."
+    "`torch.optim.Muon` with matrices of one shape together, in bf16 only if that is asked for."
     def __init__(self,
         params,           # matrices [m, n]
         lr:float,         # for a square matrix; times √(m/n) for a tall one
         ns_steps:int=3,   # Newton-Schulz steps
         momentum:float=0.95, # Nesterov's
-    ): super().__init__(params, dict(lr=lr, ns_steps=ns_steps, momentum=momentum))
+        half:bool=False,  # iterate in bf16, as torch's does
+    ):
+        super().__init__(params, dict(lr=lr, ns_steps=ns_steps, momentum=momentum))
+        self.half = half
 
     @torch.no_grad()
     def step(self):
@@ -281,8 +284,8 @@ class Muon(torch.optim.Optimizer):
                 if p.grad is not None: shapes.setdefault(p.shape, []).append(p)
             for (m, n), alike in shapes.items():
                 moved = torch.stack([self._nesterov(p, group['momentum']) for p in alike])
-                updates = orthogonal(moved, group['ns_steps'])
-                torch._foreach_add_(alike, list(updates), alpha=-group['lr'] * max(1, m/n)**0.5)
+                updates = orthogonal(moved.bfloat16() if self.half else moved, group['ns_steps'])
+                torch._foreach_add_(alike, list(updates.to(moved.dtype)), alpha=-group['lr'] * max(1, m/n)**0.5)
 
     def _nesterov(self, p, momentum):
         state = self.state[p]
@@ -300,10 +303,9 @@ def make_optimizers(
                     fused=model.device.type in ('cuda', 'cpu'))
     matrices = [p for p in model.input_transformers.parameters() if p.dim() == 2]
     others = [p for p in model.parameters() if not any(p is m for m in matrices)]
-    # three Newton-Schulz steps do as well as five (room 05) and cost less; torch's own computes in bf16 always
-    muon = partial(torch.optim.Muon, weight_decay=0.) if has_bf16(model.device) else Muon
+    # three Newton-Schulz steps do as well as five (room 05) and cost less
     made = [adamw(model.parameters())] if config.optimizer == 'adamw' else \
-           [muon(matrices, lr=config.muon_lr, ns_steps=3), adamw(others)]
+           [Muon(matrices, lr=config.muon_lr, half=has_bf16(model.device)), adamw(others)]
     for group in _groups(made): group['initial_lr'] = group['lr']
     return made
 
@@ -596,7 +598,7 @@ def _resume(state, folder, config, key, resume, may_change, source):
     known = {f.name for f in fields(TrainConfig)} - {'model', 'optimizer', 'start'}
     for name in may_change: one_of('fit: may_change', name, sorted(known))
     if not resume and any(folder.glob('checkpoint*')):
-        raise FileExistsError(f"fit: {folder} holds a run; pass resume=True or another out_dir")
+        raise FileExistsError(f"fit: {folder} holds a run; resume=True goes on with it, or choose another folder")
     for part in folder.glob('.*.part'): part.unlink() # of files whose writing was cut short
     told = _told(folder)
     kept = _newest(folder, key, may_change, told)
@@ -685,7 +687,7 @@ class Run:
 @contextmanager
 def _sitting(folder, callbacks):
     "One process a folder, the caller's random state where it was, and trackers closed whatever happens."
-    if folder and folder.exists() and not folder.is_dir(): raise ValueError(f"fit: out_dir={folder}, expected a folder")
+    if folder and folder.exists() and not folder.is_dir(): raise ValueError(f"fit: {folder} is a file, expected a folder for the run")
     with Lock(folder) if folder else nullcontext(), torch.random.fork_rng():
         try: yield
         finally:
@@ -985,7 +987,7 @@ def _fit_told(corpus, config, out, brief, **vocab):
     print(run, flush=True)
     if brief: return
     from diffusion_anchor.fluency import first_look # a later room
-    print(first_look(run.model, opened))
+    print(first_look(run.model, opened, progress=True))
 
 # %% ../nbs/04_train.ipynb #a57b676e
 @call_parse

@@ -167,6 +167,8 @@ def plot_weight(
         line, = ax.plot(part.groupby('weight')[measure].mean(), lw=1, label=kind)
         ax.plot(part.weight, part[measure], 'o', ms=5, c=line.get_color())
     ax.set(xscale='log', xlabel='λ', ylabel=measure)
+    ax.set_xticks(sorted({*table.weight[table.weight > 0]}), minor=False); ax.minorticks_off()
+    ax.xaxis.set_major_formatter('{x:g}')
     ax.legend(fontsize='small', loc='center left', bbox_to_anchor=(1, 0.5))
     return ax
 
