@@ -612,7 +612,7 @@ def _check_values(anchors, config, seeds, tasks, steered, n, sampling, out):
         raise ValueError(f"run_study: seeds={seeds!r}, expected different whole numbers from 0, at least one")
     for task in tasks: one_of('run_study: task', task, TASKS)
     for name in steered: one_of('run_study: control, variants', name, anchors)
-    if out.exists() and not out.is_dir(): raise ValueError(f"run_study: {out} is a file, expected a folder for the study")
+    if out.exists() and not out.is_dir(): raise ValueError(f"run_study: {out} is a file, expected a folder")
     most = DiffusionLMConfig(vocab_size=4, **config.model).diffusion_steps
     if sampling.steps > most: raise ValueError(f"run_study: steps={sampling.steps}, expected at most {most}")
 
