@@ -687,7 +687,7 @@ class Run:
 @contextmanager
 def _sitting(folder, callbacks):
     "One process a folder, the caller's random state where it was, and trackers closed whatever happens."
-    if folder and folder.exists() and not folder.is_dir(): raise ValueError(f"fit: {folder} is a file, expected a folder")
+    if folder and folder.exists() and not folder.is_dir(): raise ValueError(f"fit: {folder} is a file, not a folder")
     with Lock(folder) if folder else nullcontext(), torch.random.fork_rng():
         try: yield
         finally:
