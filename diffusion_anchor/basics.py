@@ -163,8 +163,8 @@ def differences(
 ) -> str:        # the first three differences, '' if there is none
     "Name what differs between two keys."
     before, now = (_flat(json.loads(json.dumps(k))) for k in (before, now))
-    short = lambda value: f'{value!r:.60}'
-    told = lambda k: f"{k} is {short(before.get(k, 'not there'))}, not {short(now.get(k, 'not there'))}"
+    short = lambda key, k: f'{key[k]!r:.60}' if k in key else 'missing'
+    told = lambda k: f'{k} is {short(before, k)}, not {short(now, k)}'
     names = [k for k in now | before if before.get(k, '') != now.get(k, '')]
     return '; '.join(map(told, names[:3]))
 
