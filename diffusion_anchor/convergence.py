@@ -8,6 +8,7 @@ __all__ = ['TARGETS', 'CARDS', 'CUDA_OVERHEAD', 'noise_floor', 'mse_floor', 'flo
 
 # %% ../nbs/04b_convergence.ipynb #1c69be1f
 import itertools, math
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import astuple, replace
@@ -23,7 +24,7 @@ from .basics import one_of
 from .data import Corpus, Example, Vocab
 from .losses import diffusion_loss
 from .model import DiffusionLM, DiffusionLMConfig
-from .train import Run, TrainConfig, fit, pick_precision
+from .train import Run, TrainConfig, fit, has_bf16, pick_precision
 
 # %% ../nbs/04b_convergence.ipynb #0c89e5d2
 # the report's table 1
@@ -359,6 +360,13 @@ def _shape(name, config, vocab_size):
     _whole(name, 5, vocab_size=vocab_size)
     return DiffusionLMConfig(vocab_size, **config.model)
 
+# %% ../nbs/04b_convergence.ipynb #d6052f94
+def _muon_working(model, half):
+    "Bytes that one update takes for the largest group of matrices of one shape: momentum, iterates and products."
+    shapes = Counter(p.shape for p in model.input_transformers.parameters() if p.dim() == 2)
+    side = 2 if half else 4
+    return max(k*(m*n*(4 + 2*side) + 2*side*min(m, n)**2) for (m, n), k in shapes.items())
+
 # %% ../nbs/04b_convergence.ipynb #d6052f93
 def memory_estimate(
     config:TrainConfig,  # recipe
@@ -381,7 +389,9 @@ def memory_estimate(
     out['validation'] = 3 * 4 * config.eval_sentences*widest   # no graph there and fp32, all sentences at once
     # with several micro-batches the gradients wait while activations pile up; with one, they come as activations go
     step = activations + weights if micro < config.batch_size else max(activations, weights)
-    return out | dict(peak=2*weights + out['optimizer'] + max(step + out['working'], out['validation']))
+    bf16 = config.precision != 'fp16' if device == 'cuda' else has_bf16(torch.device('cpu'))
+    out['update'] = _muon_working(model, bf16) if config.optimizer == 'muon' else 0
+    return out | dict(peak=2*weights + out['optimizer'] + max(step + out['working'], weights + out['update'], out['validation']))
 
 # %% ../nbs/04b_convergence.ipynb #cb61014c
 def _made_up(config, vocab_size):

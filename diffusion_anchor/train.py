@@ -285,7 +285,7 @@ class Muon(torch.optim.Optimizer):
             for (m, n), alike in shapes.items():
                 moved = torch.stack([self._nesterov(p, group['momentum']) for p in alike])
                 updates = orthogonal(moved.bfloat16() if self.half else moved, group['ns_steps'])
-                torch._foreach_add_(alike, list(updates.to(moved.dtype)), alpha=-group['lr'] * max(1, m/n)**0.5)
+                torch._foreach_add_(alike, list(moved.copy_(updates)), alpha=-group['lr'] * max(1, m/n)**0.5)
 
     def _nesterov(self, p, momentum):
         state = self.state[p]
