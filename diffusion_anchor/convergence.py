@@ -391,7 +391,8 @@ def memory_estimate(
     step = activations + weights if micro < config.batch_size else max(activations, weights)
     bf16 = config.precision != 'fp16' if device == 'cuda' else has_bf16(torch.device('cpu'))
     out['update'] = _muon_working(model, bf16) if config.optimizer == 'muon' else 0
-    return out | dict(peak=2*weights + out['optimizer'] + max(step + out['working'], weights + out['update'], out['validation']))
+    most = max(step + out['working'], weights + out['update'], out['validation'])
+    return out | dict(peak=2*weights + out['optimizer'] + most)
 
 # %% ../nbs/04b_convergence.ipynb #cb61014c
 def _made_up(config, vocab_size):
