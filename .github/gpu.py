@@ -123,6 +123,7 @@ def main():
     parser.add_argument('--bench-steps', type=int, default=200)
     parser.add_argument('--targets', default=None, help='file of semantic targets')
     parser.add_argument('--anchor', type=float, default=None, help='λ of the anchor; leaves the benchmark out')
+    parser.add_argument('--local', type=int, default=None, help='reach of local attention; leaves the benchmark out')
     parser.add_argument('--steps', type=int, default=None, help='training steps; otherwise as many as fit')
     parser.add_argument('--teacher', default=None, help='directory of a teacher; otherwise one is trained beside')
     parser.add_argument('--small', action='store_true', help='a tiny network and few samples: does the script run?')
@@ -136,13 +137,14 @@ def main():
     if args.teach: Teacher.train(corpus, epochs=1 if args.small else 4, progress=False).save(out/'teacher'); return
     teaching = None if args.teacher else subprocess.Popen([sys.executable, __file__, *sys.argv[1:], '--teach'])
     small = dict(hidden=32, layers=2, heads=2, seq_len=64) if args.small else {}
+    if args.local: small |= dict(local=args.local)
     config, record = TrainConfig.preset(args.preset, model=small), Record(out/'record.json')
     n, sampling = (20, 4) if args.small else (500, 200)
     config = replace(config, anchor=None if args.anchor is None else Anchor(args.anchor))
     record.add(command=' '.join(['python .github/gpu.py', *sys.argv[1:]]), environment=environment(),
                precision=pick_precision(config.precision, DEVICE),
-               anchor=config.anchor.label if config.anchor else 'none')
-    if args.anchor is None: bench(record, corpus, config, 4 if args.small else args.bench_steps)
+               anchor=config.anchor.label if config.anchor else 'none', local=args.local)
+    if args.anchor is None and not args.local: bench(record, corpus, config, 4 if args.small else args.bench_steps)
     torch.set_float32_matmul_precision('high')
     fast = DEVICE.type == 'cuda' and record.found.get('largest_relative_difference', 0) < 2e-2
     left = args.train_until - (time.perf_counter() - BEGAN)

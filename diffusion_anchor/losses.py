@@ -73,7 +73,8 @@ def __call__(self:Anchor,
         with torch.no_grad():
             words = model.nearest(x0_hat)[0] if self.kind == 'nearest' else model.likeliest(x0_hat)
         value = (x0_hat - F.embedding(words, table)).pow(2).mean((1, 2))
-    return value * model.schedule.alpha_bar[t.cpu()].to(value) if self.time == 'alpha_bar' else value
+    if self.time == 'uniform': return value
+    return value * model.schedule._there(t.device)[2][t].to(value)
 
 # %% ../nbs/03_losses.ipynb #b26eb1cf
 def _guess(model, x_t, t, self_condition): # what a self-conditioned model is fed back, without gradient

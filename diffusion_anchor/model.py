@@ -46,7 +46,7 @@ class NoiseSchedule:
         self.alpha_bar = (1 - self.betas).cumprod(0)
         self.sigma0_sq = 1 - (1 - betas[0])           # 1 − ᾱ_0
         self.sigma0 = self.sigma0_sq**0.5
-        self._copies = {} # device -> √ᾱ and √(1−ᾱ) there: a look-up must not make a GPU wait for the processor
+        self._copies = {} # device -> √ᾱ, √(1−ᾱ) and ᾱ there: a look-up must not make a GPU wait for the processor
 
 # %% ../nbs/02_model.ipynb #41a371a2
 @patch
@@ -58,12 +58,18 @@ def scaled(self:NoiseSchedule,
 
 # %% ../nbs/02_model.ipynb #978fc3ad
 @patch
+def _there(self:NoiseSchedule, device):
+    "√ᾱ, √(1−ᾱ) and ᾱ [steps] on a device."
+    if device not in self._copies:
+        left = self.alpha_bar
+        self._copies[device] = [v.to(device) for v in (left.sqrt(), (1 - left).sqrt(), left)]
+    return self._copies[device]
+
+@patch
 def _signal_and_noise(self:NoiseSchedule, t, like):
     "√ᾱ_t and √(1−ᾱ_t), each shaped to broadcast over [B, T, d], on the device of `like`."
-    if like.device not in self._copies:
-        self._copies[like.device] = [v.sqrt().to(like.device) for v in (self.alpha_bar, 1 - self.alpha_bar)]
     t = torch.as_tensor(t, device=like.device)
-    return [v[t].to(like.dtype).view(-1, *[1] * (like.dim() - 1)) for v in self._copies[like.device]]
+    return [v[t].to(like.dtype).view(-1, *[1] * (like.dim() - 1)) for v in self._there(like.device)[:2]]
 
 # %% ../nbs/02_model.ipynb #1a682e16
 @patch
