@@ -358,11 +358,14 @@ class _Cell:
 
 # %% ../nbs/08g_study.ipynb #fa0609ff
 def _train(cell):
-    "The run, finished, and the seconds it took."
-    began, kept = time.perf_counter(), cell.run/'seconds.json'
-    run = fit(cell.study.corpus, _recipe(cell.study.config, cell.variant, cell.seed), cell.run)
-    if not kept.exists(): write_json(kept, dict(training_s=time.perf_counter() - began)) # a run that is done takes none
-    return run, read_json(kept)['training_s']
+    "The run, finished, and the seconds it took in all sittings, up to the last save of each; None if nobody counted."
+    config, kept = _recipe(cell.study.config, cell.variant, cell.seed), cell.run/'seconds.json'
+    spent = lambda: read_json(kept)['training_s'] if kept.exists() else None
+    began, before = time.perf_counter(), spent() or 0.
+    def count(step, *_):
+        if step % config.save_every and step < config.steps: return
+        write_json(kept, dict(training_s=before + time.perf_counter() - began))
+    return fit(cell.study.corpus, config, cell.run, callbacks=[count]), spent()
 
 # %% ../nbs/08g_study.ipynb #c62d87ca
 def _record(cell, run, seconds, model):
