@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 import numpy as np, psutil, torch
 from fastcore.basics import patch
@@ -150,23 +151,24 @@ def sealed(
     return found
 
 # %% ../nbs/00_basics.ipynb #c5008012
-def _flat(key, before=''):
-    "Nested keys with dotted names."
-    out = {}
-    for name, value in key.items():
-        out |= _flat(value, f'{before}{name}.') if isinstance(value, dict) else {before + name: value}
-    return out
+_MISSING = object()
+
+def _unlike(before, now, dots=''):
+    "(dotted name, value before, value now) of what differs; where only one side has parts, it is shown whole."
+    for name in now | before:
+        was, is_now = (key.get(name, _MISSING) for key in (before, now))
+        if isinstance(was, dict) and isinstance(is_now, dict): yield from _unlike(was, is_now, f'{dots}{name}.')
+        elif {} in (was, is_now) and _MISSING in (was, is_now): continue # nothing, either way
+        elif was != is_now: yield dots + name, was, is_now
 
 def differences(
     before:dict, # a key that was found
     now:dict,    # the key that is asked for
 ) -> str:        # the first three differences, '' if there is none
     "Name what differs between two keys."
-    before, now = (_flat(json.loads(json.dumps(k))) for k in (before, now))
-    short = lambda key, k: f'{key[k]!r:.60}' if k in key else 'missing'
-    told = lambda k: f'{k} is {short(before, k)}, not {short(now, k)}'
-    names = [k for k in now | before if before.get(k, '') != now.get(k, '')]
-    return '; '.join(map(told, names[:3]))
+    short = lambda value: 'missing' if value is _MISSING else f'{value!r:.60}'
+    found = _unlike(*(json.loads(json.dumps(k)) for k in (before, now)))
+    return '; '.join(f'{name} is {short(was)}, not {short(is_now)}' for name, was, is_now in islice(found, 3))
 
 # %% ../nbs/00_basics.ipynb #b2185665
 _SILENT = 600 # seconds without a heartbeat, after which a lock of another machine is stale
@@ -199,16 +201,20 @@ class Lock:
 
     def _heart(self):
         while not self._stop.wait(self.beat):
+            if _owner(self.path) != _me(): return
             try: os.utime(self.path)
             except OSError: return # the folder was taken away; whoever writes there next will say so
 
 # %% ../nbs/00_basics.ipynb #46bd02ea
+def _owner(path): # what a lock says; nothing if it is cut short
+    try: return read_json(path)
+    except ValueError: return {}
+
 def _clear(path):
     "Take away a lock that nobody holds; a Held that says who does, if somebody does."
     try: age = time.time() - path.stat().st_mtime
     except FileNotFoundError: return
-    try: owner = read_json(path)
-    except ValueError: owner = {}
+    owner = _owner(path)
     signed = {'host', 'pid', 'began'} <= set(owner)
     if not signed and age < 2: raise Held(f"{path.parent} is being taken by another process; try again")
     if signed and _holds(owner, path):
@@ -218,6 +224,9 @@ def _clear(path):
     aside = path.with_name(f'.{path.name}.{uuid.uuid4().hex[:8]}')
     try: path.rename(aside) # of two who find it stale, one renames it
     except FileNotFoundError: return
+    if _owner(aside) != owner: # a third had taken it in between: it is theirs
+        aside.rename(path)
+        raise Held(f"{path.parent}: another process is taking it")
     aside.unlink(missing_ok=True)
 
 @patch
@@ -234,7 +243,7 @@ def __enter__(self:Lock):
 @patch
 def __exit__(self:Lock, *_):
     self._stop.set()
-    self.path.unlink(missing_ok=True)
+    if _owner(self.path) == _me(): self.path.unlink(missing_ok=True) # after a long sleep it may be another's
 
 # %% ../nbs/00_basics.ipynb #8fb1dc70
 def interval(

@@ -112,7 +112,9 @@ def restore(self:TrainState,
 ):
     "Go on from a checkpoint."
     for net, name in ((self.model, 'weights'), (self.ema, 'ema')):
-        net.load_state_dict(DiffusionLM.from_pretrained(kept.dir/name).state_dict())
+        found = DiffusionLM.from_pretrained(kept.dir/name)
+        net.load_state_dict(found.state_dict())
+        net.config.decided = found.config.decided # of what it has learned the config knows this alone
     path = kept.dir/'optimizer.pt'
     try: found = torch.load(path, map_location=self.model.device, weights_only=True)
     except Exception as e: raise ValueError(f"{path}: expected plain tensors, found {type(e).__name__}") from None
@@ -198,6 +200,7 @@ def save_checkpoint(
             if fault.errno != errno.ENOSPC: raise
             if not (first and old.exists()):
                 size = f'a checkpoint takes about {state.nbytes/1e6:.1f} MB'
+                if not first: size += '; the one before the last was removed, and its room was not enough'
                 raise OSError(errno.ENOSPC, f'{fault.strerror}; {size}') from None
             read_checkpoint(saved)
             _remove(old)
@@ -207,7 +210,7 @@ def save_checkpoint(
 # %% ../nbs/04_checkpoints.ipynb #71d6446a
 def sound_checkpoints(
     folder,    # of the run
-    places=('checkpoint', 'checkpoint.new', 'checkpoint.old'), # where to look, the newest first
+    places=('checkpoint', 'checkpoint.new', 'checkpoint.old'), # where to look, in this order
 ): # yields `Checkpoint`s
     "The checkpoints that are what was written; each that is not is named in a warning."
     for place in (Path(folder)/name for name in places):

@@ -596,9 +596,9 @@ def control_study(
     for note in table.attrs['notes']: warnings.warn(f'control_study: {note}', stacklevel=2)
     out.mkdir(parents=True, exist_ok=True); table.to_csv(out/'table.csv', index=False)
     told = dict(about=f"control_study({', '.join(tasks)}), {n_targets} targets a task", weights=weights or {},
-                **{k: v for k, v in options.items() if k in ('n', 'steps', 'reads', 'seed')},
+                **{k: v for k, v in options.items() if isinstance(v, (int, float, str)) or k == 'reads'},
                 minutes=(time.perf_counter() - began)/60, environment=environment())
-    if not (out/'settings.json').exists(): write_json(out/'settings.json', told)
+    if jobs and not (out/'settings.json').exists(): write_json(out/'settings.json', told)
     return table
 
 # %% ../nbs/08e_control.ipynb #2865f542

@@ -106,9 +106,11 @@ def mse_floor(
     _whole('mse_floor', draws=draws, support=support)
     rng, T, alpha_bar = torch.Generator().manual_seed(seed), model.schedule.steps, model.schedule.alpha_bar.tolist()
     timesteps = ((torch.arange(32) + 0.5) * T / 32).long().tolist() if timesteps is None else list(timesteps)
-    for t in timesteps: one_of('mse_floor: timesteps', t, range(T))
+    _whole('mse_floor', 0, **{f'timesteps[{i}]': t for i, t in enumerate(timesteps)})
+    for t in timesteps:
+        if t >= T: raise ValueError(f"mse_floor: timesteps={t}, expected 0 to {T - 1}")
     ids, log_p = _language(ids.cpu(), log_p, support, rng)
-    table = scale * model.word_embedding.weight.detach().float().cpu()
+    table = scale * model.table.detach().float().cpu()
     flat, rows = table[ids].flatten(1), []
     stat = lambda name, se, values: {name: values.mean().item(), se: values.std().item() / draws**0.5}
     for t in timesteps:
@@ -165,7 +167,7 @@ def rounding_floor(
     _sentences('rounding_floor', model, ids)
     _of(Real, 'rounding_floor', scale=scale)
     _whole('rounding_floor', draws=draws)
-    rng, table = torch.Generator().manual_seed(0), scale * model.word_embedding.weight.detach().float().cpu()
+    rng, table = torch.Generator().manual_seed(0), scale * model.table.detach().float().cpu()
     words = ids.flatten().cpu()[torch.randint(ids.numel(), (draws,), generator=rng)]
     noise = torch.randn(draws, table.shape[1], generator=rng)
     logits = (table[words] + (1 - model.schedule.alpha_bar[0].item())**0.5 * noise) @ table.T
@@ -187,7 +189,7 @@ def floors_by_scale(
     support:int=4000,     # sentences for the bound
 ) -> pd.DataFrame:        # a row a scale: norm (mean length of an embedding), floors under the history's names
     "Floors of mse, decoder_nll and loss if the embeddings had this shape and another size."
-    norm, rows = model.word_embedding.weight.detach().norm(dim=1).mean().item(), []
+    norm, rows = model.table.detach().norm(dim=1).mean().item(), []
     for scale in np.geomspace(1/8, 8, 13) if scales is None else scales:
         mse = floor_by_quarter(mse_floor(model, ids, support=support, draws=16, scale=scale))
         nll = rounding_floor(model, ids, scale)

@@ -416,12 +416,15 @@ MOST_UNK,MOST_WORDS = 0.01,8_000
 def pick_min_count(
     sentences:list, # Lists of words, those of the train split
 )->int:             # For `Vocab.build`
-    "The largest threshold up to 11 that makes less than 1 % of the words `UNK`; more words than 8,000 raise it."
+    """The largest threshold up to 11 that makes less than 1 % of the words `UNK`. More words than 8,000 raise it to
+    what keeps no more, unless that would keep less than half as many, as many words being seen equally often."""
     seen = Counter(w for words in sentences for w in words)
     lost = lambda k: sum(n for n in seen.values() if n < k) # words that would be UNK
     counts,most = sorted(seen.values(), reverse=True),MOST_UNK*sum(seen.values())
     best = max(k for k in range(1, 12) if k == 1 or lost(k) < most)
-    return max(best, counts[MOST_WORDS]+1) if len(counts) > MOST_WORDS else best
+    if len(counts) <= MOST_WORDS: return best
+    edge = counts[MOST_WORDS] # of words seen so often not all may stay
+    return max(best, edge+1 if counts[MOST_WORDS//2] > edge else edge)
 
 # %% ../nbs/00_data.ipynb #c95f454c
 def _warn_repairs(where, tally):
@@ -657,11 +660,13 @@ def _e2e_or_hub(folder, url):
 
 # %% ../nbs/00_data.ipynb #93941d45
 def _e2e_files(folder):
-    "The three files of a folder; the tokenised ones win where both layouts are complete enough to train on."
+    "The three files of a folder; the tokenised ones win where both layouts are complete."
     if not folder.is_dir(): raise FileNotFoundError(f'{folder}: no such folder, expected one with the E2E files')
     src1 = {split: f'src1_{split}.txt' for split in SPLITS}
-    names = src1 if (folder/src1['train']).exists() else E2E_CSV
-    missing = [name for name in names.values() if not (folder/name).exists()]
+    lacks = lambda names: [name for name in names.values() if not (folder/name).exists()]
+    begun = src1 if (folder/src1['train']).exists() else E2E_CSV
+    names = next((layout for layout in (src1, E2E_CSV) if not lacks(layout)), begun)
+    missing = lacks(names)
     if missing: raise FileNotFoundError(f"{folder}: {', '.join(missing)} not found, "
                                         f"expected {', '.join(E2E_CSV.values())} or {', '.join(src1.values())}")
     return {split: folder/name for split,name in names.items()}

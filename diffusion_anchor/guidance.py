@@ -99,7 +99,7 @@ class TagLabels(Labels):
         return torch.tensor([self.number('pos', tag) for tag in row[:T]])
 
     wish = of # a wish says all
-    def known(self): return dict(known_tags=self.classes['pos']) # what a target may ask for, for `check_targets`
+    def known(self): return dict(known_tags=self.classes['pos'][self.silent:]) # what a target may ask for
 
 # %% ../nbs/08d_guidance.ipynb #ce66fbc4
 class FieldLabels(Labels):
@@ -118,7 +118,7 @@ class FieldLabels(Labels):
         "The value of one field; of the others nothing."
         return torch.tensor([self.number(f, value[1]) if f == value[0] else -100 for f in FIELDS])
 
-    def known(self): return dict(values=self.classes)
+    def known(self): return dict(values={f: some[self.silent:] for f, some in self.classes.items()})
     def split(self, logits): return logits.split(list(map(len, self.classes.values())), -1)
     def layers(self, hidden, rank): # `look`: where in the sentence each field stands
         return super().layers(hidden, rank) | dict(look=nn.Linear(hidden, len(self.classes)))
@@ -160,7 +160,7 @@ class SpanLabels(Labels):
         for i, j, label in value: chart[i + 1, j + 1] = self.number('spans', label)
         return chart
 
-    def known(self): return dict(known_labels=self.classes['spans'])
+    def known(self): return dict(known_labels=self.classes['spans'][self.silent:])
     def layers(self, hidden, rank):
         return {side: nn.Linear(hidden, self.outputs*(rank + 1)) for side in ('left', 'right')}
 
@@ -212,7 +212,7 @@ def nll(self:Classifier,
     t,                 # timesteps on the scale 0..1000
     wish:torch.Tensor, # class numbers, as `of` or `wish` of the labels give them, stacked; -100 is not asked for
 ) -> torch.Tensor:     # [B]
-    "How improbable the wished labels are: the mean of −log p over what is asked for."
+    "How improbable the wished labels are: the mean of −log p over what is asked for (spans: phrases, plus none)."
     logits = self(x_t, t)
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32)) # half precision is too coarse for a logarithm
     return self.labels.nll(logits, wish)

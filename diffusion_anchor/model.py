@@ -423,6 +423,9 @@ def from_pretrained(cls:DiffusionLM,
     for name, value in (sizes := _sizes(tensors, weights)).items(): # before anything is built: it may be huge
         if getattr(config, name) != value:
             raise ValueError(f"{weights} does not fit this model: its {name} is {value}, not {getattr(config, name)}")
+    places = len(tensors.get('position_embeddings.weight', ()))
+    if places != max(MAX_POSITIONS, config.seq_len):
+        raise ValueError(f"{weights} does not fit this model: it has {places} places, not seq_len={config.seq_len}")
     vocab = Vocab.load(folder/'vocab.json') if (folder/'vocab.json').exists() else None
     if vocab and len(vocab) != sizes['vocab_size']:
         raise ValueError(f"{folder/'vocab.json'}: has {len(vocab)} words, the model {sizes['vocab_size']}")

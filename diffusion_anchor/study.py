@@ -384,8 +384,16 @@ def _record(cell, run, seconds, model):
     seal(folder, cell.key, names, model=model, measures=list(study.measures))
 
 # %% ../nbs/08g_study.ipynb #aeda4c11
+def _recorded_control(out, key, model, but):
+    "By target and texts: what was recorded of this model with these options, tasks that are done again left out."
+    try: found = sealed(out)
+    except ValueError: return []
+    if found['model'] != model or differences(found['key'], key): return []
+    tables = [pd.read_csv(out/name) for name in ('by_target.csv', 'texts.csv')]
+    return [table[~table.task.isin(but)] for table in tables]
+
 def _record_control(folder, out, key, model):
-    "Gather the results of `control_study` that are of this model."
+    "Gather the results of `control_study` that are of this model; what is recorded of other tasks stays."
     of_model = [place.parent for place in sorted(folder.glob('*/manifest.json')) if _model_of(place.parent) == model]
     results = {place.name: ControlResult.load(place) for place in of_model}
     if not results: return
@@ -395,9 +403,11 @@ def _record_control(folder, out, key, model):
         found = pd.DataFrame(dict(success=result.rows.groupby('target').success.mean(), unguided=free)).reset_index()
         by_target.append(found.assign(task=task, lm_score=result.lm_score))
         texts.append(result.rows.groupby('target').head(2).assign(task=task))
+    if before := _recorded_control(out, key, model, list(results)): by_target.append(before[0]); texts.append(before[1])
     out.mkdir(exist_ok=True)
-    pd.concat(by_target).to_csv(out/'by_target.csv', index=False); pd.concat(texts).to_csv(out/'texts.csv', index=False)
-    seal(out, key, ['by_target.csv', 'texts.csv'], model=model, tasks=list(results))
+    by_target, texts = pd.concat(by_target), pd.concat(texts)
+    by_target.to_csv(out/'by_target.csv', index=False); texts.to_csv(out/'texts.csv', index=False)
+    seal(out, key, ['by_target.csv', 'texts.csv'], model=model, tasks=by_target.task.unique().tolist())
 
 # %% ../nbs/08g_study.ipynb #8a642e0f
 def _model_of(folder):
@@ -625,7 +635,7 @@ def run_study(
     anchors:dict=None,              # name -> Anchor, fields of the recipe or None; `VARIANTS` if None. Base: the first
     config:TrainConfig|str='toy',   # the recipe, the same for all; its anchor and seed are replaced
     seeds=(0,),                     # one run of every variant a seed
-    tasks=(),                       # control tasks of room 08 for every variant; may be asked for later
+    tasks=(),                       # of `TASKS` (room 08_tasks), for every variant; may be asked for later
     control:dict=None,              # options of `control_study`: n_targets, n …; `variants` to steer, else all
     out_dir='runs/study',           # study folder; a study in it goes on or grows, another one is refused
     executor=None,                  # a process pool: something with .map(function, items); None is one after the other

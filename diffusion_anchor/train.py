@@ -186,6 +186,7 @@ def open_corpus(
     "A corpus by its name on the command line; a run folder stands for the corpus it was trained on."
     path, given = Path(name), dict(min_count=min_count, subwords=subwords)
     more = {k: v for k, v in given.items() if v is not None}
+    if isinstance(subwords, str): more['subwords'] = str(Path(subwords).resolve())
     if min_count is not None and not _whole(1)(min_count):
         raise ValueError(f"min_count={min_count!r}, expected a whole number of at least 1")
     of_run = name not in ('grammar', 'e2e') and (path/'history.csv').is_file()
