@@ -948,6 +948,8 @@ def _try(self:track, what):
 # %% ../nbs/04_train.ipynb #0e8828e4
 @patch
 def _start(self:track):
+    from accelerate import PartialState
+    PartialState(cpu=not torch.cuda.is_available()) # accelerate's trackers ask it who logs; there is one of it
     self.tracker = self.make()
     self.tracker.start()
     if self.config is None: return

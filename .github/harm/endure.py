@@ -65,9 +65,11 @@ def verdict(corpus, config, folder, lives, compare):
     run, early = Run.load(folder), [entry['early_mb'] for entry in lives if entry['early_mb']]
     steps, last = run.history.step.tolist(), int(run.history.step.iloc[-1])
     once = steps == [1] + list(range(config.log_every, last + 1, config.log_every))
-    spread = round(max(early)/min(early) - 1, 4) if early else None
+    spread = lambda mb: round(max(mb)/min(mb) - 1, 4) if mb else None
+    onward = [entry['early_mb'] for entry in lives if entry['early_mb'] and entry['start']] # read a checkpoint first
     same = hash_at(corpus, config, last) == weights(run.model) if compare else None
-    about = dict(each_step_once=once, memory_spread=spread, same_weights=same)
+    about = dict(each_step_once=once, memory_spread=spread(early), memory_spread_onward=spread(onward),
+                 same_weights=same)
     return dict(completed=last == config.steps, steps=last) | about
 
 
