@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np, pandas as pd, torch
 from collections.abc import Sequence
 from .basics import interval
-from .commitment import changed, ClampAudit, noised, point_commitment, predict_noised
+from .commitment import changed, ClampAudit, noised, point_commitment, predict_noised, _in_text
 from .data import PAD, SPECIALS, Corpus
 from .ideal import Support, ideal
 from .model import DiffusionLM
@@ -104,6 +104,7 @@ def exposure(
     seed:int=0,               # of the noise on `ids`; the samples have their config's
 ) -> pd.DataFrame:            # a row a step: t, own and fresh (mean squared distance to the ideal x̂₀), ratio
     "The network's error on states that the sampler made, beside its error on sentences under fresh noise."
+    if config and config.steps < 2: raise ValueError(f"exposure: steps={config.steps}, expected at least 2")
     best, states, rng = ideal(model, language), [], torch.Generator().manual_seed(seed)
     def keep(x, mean, sigma, t, t_prev, model):
         if t_prev >= 0: states.append((int(t_prev), x))
@@ -148,7 +149,7 @@ def decision_times(
     changes = words[1:] != words[:-1]
     wrong = (words != samples.ids).flip(0).cumsum(0).flip(0) > 0                      # at this step or later
     times = torch.tensor([step['t'] for step in samples.trace] + [-1])
-    kept = samples.ids != PAD
+    kept = _in_text(samples.ids)
     columns = dict(decided=times[wrong.sum(0)], flips=changes.sum(0), late=(changes & committed[:-1]).sum(0))
     return pd.DataFrame({k: v[kept].numpy() for k, v in columns.items()})
 

@@ -11,7 +11,6 @@ __all__ = ['gaps', 'point_commitment', 'noised', 'predict_noised', 'commitment',
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from itertools import zip_longest
 import matplotlib.pyplot as plt
 import numpy as np, pandas as pd, torch
 from fastcore.basics import listify
@@ -19,9 +18,9 @@ from ipywidgets import IntSlider, interactive
 from IPython.display import HTML, display
 from scipy.stats import spearmanr
 from .basics import interval
-from .data import PAD, SPECIALS
+from .data import END, PAD, SPECIALS, START
 from .model import DiffusionLM, NoiseSchedule
-from .sample import SampleConfig, Samples, generate, until_end
+from .sample import SampleConfig, Samples, generate
 
 # %% ../nbs/06_commitment.ipynb #457cdba1
 def gaps(
@@ -128,6 +127,9 @@ def plot_commitment(
     return ax
 
 # %% ../nbs/06_commitment.ipynb #01b39455
+def _in_text(ids): # places of rows [n, T] up to END that do not hold PAD
+    return (ids != PAD) & ((ids == END).long().cumsum(1) <= (ids == END).long())
+
 def _need_trace(where, samples):
     if not samples.trace: raise ValueError(f"{where}: the samples have no trace; generate(..., trace=True) keeps it")
 
@@ -141,7 +143,7 @@ def sampling_commitment(
     for step in samples.trace:
         seen = {k: v.cpu() for k, v in point_commitment(model, step['x0_hat'].to(model.device)).items()}
         seen['as_in_the_end'] = seen['words'] == samples.ids
-        rows.append(_means(seen, samples.ids != PAD, t=step['t'], positions='words'))
+        rows.append(_means(seen, _in_text(samples.ids), t=step['t'], positions='words'))
     return pd.DataFrame(rows)
 
 # %% ../nbs/06_commitment.ipynb #16df3b3f
@@ -196,9 +198,9 @@ def changed(
     a:Samples, # one set of samples
     b:Samples, # the same rows, made otherwise
 ) -> np.ndarray: # [n, 2]: positions that differ, positions that hold a word in either
-    "Count differing tokens row by row, PAD apart."
-    pairs = [[*zip_longest(until_end(x), until_end(y))] for x, y in zip(a.ids.tolist(), b.ids.tolist())]
-    return np.array([(sum(u != v for u, v in row), len(row)) for row in pairs])
+    "Count differing tokens row by row, place by place, up to each row's END; PAD and START hold no word."
+    u, v = (s.ids.where(_in_text(s.ids) & (s.ids != START) & (s.ids != END), -1) for s in (a, b))
+    return torch.stack([(u != v).sum(1), ((u >= 0) | (v >= 0)).sum(1)], 1).numpy()
 
 # %% ../nbs/06_commitment.ipynb #e8f39cf3
 @dataclass
@@ -243,7 +245,7 @@ def clamp_audit(
     config = SampleConfig.of(config, **{k: v for k, v in options.items() if v is not None})
     times, rng = config.timesteps(schedule, model), torch.Generator().manual_seed(config.seed)
     pushes = nudge * torch.randn(n, model.config.seq_len, model.config.emb_dim, generator=rng).to(model.device)
-    push = _push_at(times[0] * model.config.diffusion_steps / schedule.steps, pushes)
+    push = _push_at(times[0] * (model.config.diffusion_steps / schedule.steps), pushes) # as the sampler reckons it
     ways = {'no clamp': dict(clamp=False), 'clamp': dict(clamp=True), 'clamp at last step': dict(clamp=times[-1] + 1),
             'nudge': dict(clamp=False, guide=[*guides, push])}
     samples = {name: generate(model, n, config=config, schedule=schedule, **dict(guide=guides) | how | way)
@@ -277,7 +279,7 @@ def _effective_rank(table): # exponential of the entropy of the singular values 
     return torch.exp(-(share * share.clamp_min(1e-12).log()).sum()).item()
 
 def _found_again(model, x): # share of the copies x [n, V, d] of the embedding table that rounding finds, a word
-    return (model.logits(x.to(model.device)).argmax(-1).cpu() == torch.arange(x.shape[1])).float().mean(0)
+    return (model.likeliest(x.to(model.device)).cpu() == torch.arange(x.shape[1])).float().mean(0)
 
 # %% ../nbs/06_commitment.ipynb #28cdabc4
 @torch.no_grad()

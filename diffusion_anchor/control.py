@@ -121,6 +121,17 @@ def _who(thing):
     named = thing if hasattr(thing, '__qualname__') else type(thing)
     return f'{named.__module__}.{named.__qualname__}'
 
+def _which(thing):
+    "As `_who`, and with the settings that tell one annotator from another of its kind."
+    if isinstance(thing, dict): return {str(k): _which(v) for k, v in thing.items()}
+    if isinstance(thing, (SampleConfig, Steering, Readers)):
+        return {f.name: _which(getattr(thing, f.name)) for f in fields(thing)}
+    who = _who(thing)
+    if code := getattr(thing, '__code__', None): return f'{who} {short_hash(code.co_code.hex(), repr(code.co_consts))}'
+    own = vars(thing).values() if hasattr(thing, '__dict__') and not hasattr(thing, '__qualname__') else ()
+    more = [str(v) for v in own if isinstance(v, (str, int, float, Path))]
+    return ', '.join([who, *more]) if more else who
+
 # %% ../nbs/08e_control.ipynb #b4dcb125
 def _corpus_key(corpus):
     "Words of all splits, and what annotators and classifiers read beside them."
@@ -145,10 +156,14 @@ def save(self:ControlResult,
     return folder
 
 # %% ../nbs/08e_control.ipynb #77dcd453
+_TEXTS = {'wish', 'text', 'task', 'method'} # columns of words
+
 def _read_scores(path):
     "Samples with their scores; an empty table where there is no file, or nothing in it."
     if not path.exists() or path.stat().st_size <= 2: return pd.DataFrame()
-    try: table = pd.read_csv(path, keep_default_na=False)
+    try: # « null » and « NA » are words in a wish or a text; an empty score is none
+        columns = pd.read_csv(path, nrows=0).columns
+        table = pd.read_csv(path, keep_default_na=False, na_values={k: [''] for k in columns if k not in _TEXTS})
     except ValueError as error:
         raise ValueError(f"{path}: expected a table, found {str(error).splitlines()[0]}") from None
     if not {'target', 'success'} <= set(table.select_dtypes(['number', 'bool'])):
@@ -202,6 +217,7 @@ class Steering:
         "The same with a weight, and `reads` by task."
         weight = float(np.mean([TASKS[t].weight for t in tasks])) if self.weight is None else self.weight
         reads = self.reads if isinstance(self.reads, dict) else dict.fromkeys(tasks, self.reads)
+        for task in reads: one_of('run_control: reads', task, TASKS)
         for task in tasks: one_of('run_control: method', self.method, TASKS[task].methods)
         return replace(self, weight=weight, reads={t: reads.get(t, 'x_t') for t in tasks})
 
@@ -309,6 +325,14 @@ def _sound(name, targets, tasks, **known):
         raise ValueError(f"{name}: no target is left; the first fault: {why}")
     return sound, faults
 
+def _other_words(model, corpus):
+    "A line if a model does not speak the corpus' words, else None."
+    ours, theirs = model.vocab.itos, corpus.vocab.itos
+    if ours == theirs: return
+    common = len({*ours} & {*theirs}) - 4
+    return (f"the model's vocabulary has {len(ours)} words and that of corpus {corpus.name!r} {len(theirs)}, "
+            f"{common} of them in common; expected the corpus that the model was trained on")
+
 # %% ../nbs/08e_control.ipynb #3380ec5d
 def _schedule(model, sample):
     "A fresh schedule of that length (the authors' way); another grid visits timesteps of the model's own."
@@ -393,7 +417,10 @@ def run_control(
         raise ValueError("run_control: the model has no vocabulary, so its texts cannot be read")
     for name in tasks:
         if why := _needs_words(name, model.vocab): raise ValueError(f'run_control: {name}: {why}')
+    if readers.corpus and (why := _other_words(model, readers.corpus)): raise ValueError(f'run_control: {why}')
     steering = steering.settled(tasks)
+    if steering.method == 'guide' and sample.eta == 0 and sample.sampler != 'ddpm' and set(tasks) != {'infill'}:
+        raise ValueError(f"run_control: eta=0 with {sample.sampler!r} leaves no noise to push in, expected eta above 0")
     classifiers = readers.classifiers_for(model, tasks, sample.seed)
     known = {k: v for c in classifiers.values() for k, v in c.labels.known().items()}
     targets, faults = _sound('run_control', targets, tasks, seq_len=model.config.seq_len, vocab=model.vocab, **known)
@@ -504,16 +531,16 @@ def _why_not(job):
     except ValueError: return # it refuses this sentence, and maybe not the next
     except (OSError, ImportError) as fault: return str(fault).splitlines()[0] # it is not installed
 
-# %% ../nbs/08e_control.ipynb #d4f3de02
-def _other_words(model, corpus):
-    "A line if a model does not speak the corpus' words, else None."
-    ours, theirs = model.vocab.itos, corpus.vocab.itos
-    if ours == theirs: return
-    common = len({*ours} & {*theirs}) - 4
-    return (f"the model's vocabulary has {len(ours)} words and that of corpus {corpus.name!r} {len(theirs)}, "
-            f"{common} of them in common; expected the corpus that the model was trained on")
-
 # %% ../nbs/08e_control.ipynb #e5e2e264
+_OWN = 'result.json', 'manifest.json', 'samples.csv', 'unguided.csv'
+
+def _make_way(folder):
+    "Take away what is left of a result; a folder that holds anything else is refused."
+    if not folder.exists(): return
+    if strange := sorted(p.name for p in folder.iterdir() if p.name not in _OWN and '.part' not in p.name):
+        raise OtherResult(f"control_study: {folder} holds {strange[0]!r}, which is no result; choose another folder")
+    shutil.rmtree(folder, ignore_errors=True)
+
 def _may_run(jobs):
     "Jobs that can run, and a line for each task that cannot. Another study's folder is refused, a damaged result goes."
     fit, notes = [], {}
@@ -521,7 +548,7 @@ def _may_run(jobs):
         if _is_done(job): fit.append(job); continue
         why = notes.get(job.task) or _why_not(job)
         if why: notes[job.task] = why
-        else: shutil.rmtree(job.folder, ignore_errors=True); fit.append(job)
+        else: _make_way(job.folder); fit.append(job)
     notes = [f'{task} did not run: {why}' for task, why in notes.items()]
     if not fit: raise ValueError(f"control_study: {'; '.join(notes) or 'no task is named'}")
     return fit, notes
@@ -547,17 +574,22 @@ def _run_groups(groups, executor):
 # %% ../nbs/08e_control.ipynb #97c0d7b1
 def _steer_jobs(model, corpus, out, tasks, n_targets, targets, weights, options):
     "Lists of jobs; those in one list share a classifier."
-    options = dict(n=50, unguided=200, progress=True) | options
+    for what, given in (('targets', targets), ('weights', weights)):
+        for task in given: one_of(f'control_study: {what}', task, TASKS)
+    if empty := [task for task, wishes in targets.items() if not wishes]:
+        raise ValueError(f"control_study: targets={empty[0]!r} has none, expected at least one, or leave it out")
+    options, tasks = dict(n=50, unguided=200, progress=True) | options, list(dict.fromkeys(tasks))
     call = {k: options.pop(k) for k in ('n', 'unguided', 'progress')}
     given = [options.pop(k, None) for k in ('sample', 'steering', 'readers')]
     sample, steering, readers = _options(*given, dict(cache=out/'classifiers') | options | dict(corpus=corpus))
     shared = dict(model=weights_hash(model), corpus=_corpus_key(corpus))
-    shared |= {k: _who(getattr(readers, k)) for k in ('teacher', 'annotator', 'classifier')}
+    shared |= {k: _who(getattr(readers, k)) for k in ('teacher', 'classifier')}
+    shared |= dict(annotator=_which(readers.annotator))
     groups = {}
     for task in tasks:
         for method in TASKS[one_of('control_study: task', task, TASKS)].methods:
             steer = replace(steering, method=method, weight=weights.get(task, steering.weight))
-            folder, given = out/(task if method == 'guide' else f'{task}-{method}'), targets.get(task) or None
+            folder, given = out/(task if method == 'guide' else f'{task}-{method}'), targets.get(task)
             how = call | dict(sample=sample, steering=steer, readers=readers)
             job = _Steer(model, folder, task, n_targets, given, how, shared)
             groups.setdefault(TASKS[task].kind or task, []).append(job)

@@ -349,9 +349,11 @@ def next_log_probs(self:Teacher,
             expected = f'1 to {self.context} ids of 0 to {V - 1}, START first'
             raise ValueError(f"next_log_probs: found a prefix of {len(row)} ids, {row!r:.40}, expected {expected}")
     ids, is_token = (part.to(self.model.device) for part in _padded(rows, self.end))
-    hidden = self.model.base_model(input_ids=ids, attention_mask=is_token)[0]
-    last = hidden[torch.arange(len(rows)), is_token.sum(1) - 1] # the vocabulary's matrix goes to this place alone
-    return self.model.get_output_embeddings()(last).float().log_softmax(-1)
+    plain = self.model.config.model_type == 'gpt2' # others may scale or cap what their matrix gives
+    net = self.model.base_model if plain else self.model
+    found = net(input_ids=ids, attention_mask=is_token)[0]
+    last = found[torch.arange(len(rows)), is_token.sum(1) - 1] # the vocabulary's matrix goes to this place alone
+    return (self.model.get_output_embeddings()(last) if plain else last).float().log_softmax(-1)
 
 # %% ../nbs/07_fluency.ipynb #9c200ceb
 @patch
@@ -545,9 +547,11 @@ def read_texts(
     return texts
 
 def _in_words(texts, corpus):
-    "Texts as the corpus spells them: as they are if that loses no more words than splitting them anew."
+    "Texts as the corpus spells them: as they are if no more words of that are new than when they are split anew."
+    seen = {word for e in corpus.train for word in e.words}
     anew = [' '.join(tokenize(text)) for text in texts]
-    return min((texts, anew), key=lambda some: unk_share(some, corpus.vocab))
+    strange = lambda some: np.mean([word not in seen for words in word_lists('texts', some) for word in words])
+    return min((texts, anew), key=strange)
 
 # %% ../nbs/07_fluency.ipynb #c3e2de08
 def _teach(out, corpus, epochs, seed, min_count):

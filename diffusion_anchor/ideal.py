@@ -42,8 +42,10 @@ class Automaton:
             for state, source in states.items():
                 if not state: continue
                 for p, word, rest in openings(state[0]):
+                    if len(ids := vocab.encode([word])) != 1:
+                        raise ValueError(f"Automaton: {word!r} is {len(ids)} pieces, expected a vocabulary of words")
                     target = after.setdefault(rest + state[1:], len(after))
-                    edges.append((source, target, vocab.encode([word])[0], math.log(p)))
+                    edges.append((source, target, ids[0], math.log(p)))
             if not edges: break
             *numbers, log_p = zip(*edges)
             self.layers.append((*map(torch.tensor, numbers), torch.tensor(log_p, dtype=torch.double), len(after)))
@@ -59,9 +61,11 @@ def _step(log_a, layer, fits):
     "Log sums [B, states] after one more word."
     source, target, word, log_p, n = layer
     paths = log_a[:, source] + log_p + fits[:, word]
-    top = paths.max(1, keepdim=True).values.detach()
-    mass = torch.zeros(len(paths), n, dtype=paths.dtype).index_add(1, target, (paths - top).exp())
-    return mass.clamp_min(1e-300).log() + top # paths e^-690 below the best do not count
+    none = torch.full((len(paths), n), -torch.inf, dtype=paths.dtype)
+    top = none.scatter_reduce(1, target.expand(len(paths), -1), paths.detach(), 'amax') # of each state, not of all
+    top = top.where(top.isfinite(), torch.zeros_like(top))
+    mass = torch.zeros_like(none).index_add(1, target, (paths - top[:, target]).exp())
+    return torch.where(mass > 0, mass.clamp_min(1e-300).log() + top, none)
 
 # %% ../nbs/05b_ideal.ipynb #926f58b0
 @patch
@@ -139,7 +143,8 @@ class IdealLM(DiffusionLM):
     "A `DiffusionLM` that answers with the posterior of its language; made by `ideal`."
     def _answer(self, x_t, t, x0_prev=None):
         p = word_posterior(self, self.language, x_t, t)
-        return posterior_mean(self, p, x_t, t), p.clamp_min(1e-30).log()
+        clean = torch.as_tensor(t, device=x_t.device).reshape(-1, 1, 1) < 0.5 # at t = 0 EMB(w) is asked for (room 03)
+        return torch.where(clean, p @ self.table, posterior_mean(self, p, x_t, t)), p.clamp_min(1e-30).log()
 
 # %% ../nbs/05b_ideal.ipynb #4f83537d
 def ideal(

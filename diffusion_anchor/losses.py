@@ -140,6 +140,7 @@ def _square(x): return x.pow(2).sum((1, 2)) # of each sentence
 def _strata(schedule, n, strata, rng):
     "Timesteps t ≥ 1 for `n` sentences, one for each slice of the cost, and what each draw stands for: pairs of [n]."
     ab = schedule.alpha_bar
+    if schedule.steps == 1: return # there is no t ≥ 1
     share = torch.log((1 - ab[1:]) / (1 - ab[:-1])); share /= share.sum()     # how t = 1, 2, … is drawn
     snr = ab / (1 - ab)
     cost = (snr[:-1] - snr[1:]) / 2 / share / strata
@@ -166,7 +167,8 @@ def _bound_terms(model, ids, strata, rng): # `_TERMS` of each sentence in nats [
         x_t = schedule.q_sample(x0, t, draw())
         return x_t, model(x_t, t, model.first_guess(x_t, t))
     x0 = mean_emb + schedule.sigma0 * draw()
-    diffusion  = sum(cost.to(x0) * _square(x0 - look(t)[1]) for t, cost in _strata(schedule, len(ids), strata, rng))
+    drawn = _strata(schedule, len(ids), strata, rng)
+    diffusion  = sum((cost.to(x0) * _square(x0 - look(t)[1]) for t, cost in drawn), torch.zeros_like(x0[:, 0, 0]))
     clean_step = _clean_step(schedule, x0, mean_emb, *look(torch.zeros_like(ids[:, 0])))
     decoder    = _word_nll(model, x0, ids).sum(1)
     prior      = (last * x0.pow(2) - last - torch.log(1 - last)).sum((1, 2)) / 2

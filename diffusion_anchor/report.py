@@ -17,9 +17,9 @@ from fastcore.script import call_parse
 from markupsafe import Markup
 from scipy.stats import binomtest, ttest_1samp
 from tqdm.auto import tqdm
-from .basics import environment, interval, one_of, read_json, write_json
+from .basics import differences, environment, interval, one_of, read_json, write_json
 from .commitment import commitment, plot_audit, plot_commitment, plot_health, right_by_word
-from .control import PUBLISHED
+from .control import PUBLISHED, weights_hash
 from .convergence import ConvergenceWatch, TARGETS
 from .data import Corpus
 from .fluency import distinct_n, evaluate_texts, fluency_table, peers
@@ -85,7 +85,7 @@ def control_differences(self:Study) -> pd.DataFrame:
     success = self.control.pivot_table(index=['task', 'seed', 'target'], columns='variant', values='success')
     first, rows = next(iter(self.plan['variants'])), []
     for name in [v for v in self.plan['variants'] if v in success and v != first and first in success]:
-        gain = 100*(success[name] - success[first]).dropna()
+        gain = 100*(success[name] - success[first]).dropna().groupby(['task', 'target']).mean() # seeds share targets
         # holding the END is no guidance: shown, not summed
         asked = gain[~gain.index.get_level_values('task').str.endswith('-hold')]
         for task, part in [*gain.groupby('task'), ('all', asked)]:
@@ -123,7 +123,8 @@ def _commitment_findings(row, base):
              f"right words {row.right_mid:.1%} against {base.right_mid:.1%}",
              f"clamping changes {row.changed_clamp:.1%} of tokens where a nudge of 0.001 changes "
              f"{row.changed_nudge:.1%} (baseline: {base.changed_clamp:.1%} and {base.changed_nudge:.1%})"]
-    return parts + (['its embeddings have collapsed'] if row.collapsed else [])
+    where = f' in {row.collapsed:.0%} of runs' * int(row.collapsed < 1)
+    return parts + [f'its embeddings have collapsed{where}'] * bool(row.collapsed)
 
 # %% ../nbs/09_report.ipynb #f3ae6e36
 def _control_findings(study):
@@ -146,7 +147,7 @@ def _samples_of(study):
 def findings(self:Study) -> list:
     "What the numbers say of every variant, a sentence each: exploratory. What is missing is said first."
     mean, n, out = self.mean(), _samples_of(self), list(self.notes)
-    first, seeds = next(iter(self.plan['variants'])), len(self.plan['seeds'])
+    first, seeds = next(iter(self.plan['variants'])), int(self.rows.groupby('variant').size().min())
     if first not in mean.index:
         return out + [f'{first}, which the others are compared with, is missing: nothing can be compared.']
     base = mean.loc[first]
@@ -278,7 +279,8 @@ def criteria(self:Study,
     (first, asked), numbers = _pair(self, variant), self.by_seed()
     tables = [numbers.xs(name) for name in (first, asked)]
     seeds = tables[0].index.intersection(tables[1].index)
-    a, b = (table.loc[seeds].mean(numeric_only=True) for table in tables)
+    one, two = (table.loc[seeds].select_dtypes(['number', 'bool']).astype(float) for table in tables)
+    a, b = one.where(two.notna()).mean(), two.where(one.notna()).mean() # a number is of seeds that both have
     change, scores = b - a, _lm_score(self, first, asked)
     ppl = next((k for k in ('exact_ppl', 'ppl_token') if k in change), 'exact_ppl')
     lm = scores[asked] - scores[first]
@@ -314,7 +316,11 @@ def _moved(study, row, pair):
     "An endpoint in words: from where to where."
     if not row.seeds: return _stand_in(study, row.column, pair)
     shown = '{:.1%}'.format if row.column in _SHARES else '{:.3f}'.format
-    lengths = _lengths(*map(study.mean().loc.__getitem__, pair)) if row.column == 'ppl_token' else ''
+    lengths = ''
+    if row.column == 'ppl_token':
+        both = [study.rows[study.rows.variant == name].set_index('seed') for name in pair]
+        seeds = both[0].index.intersection(both[1].index)
+        lengths = _lengths(*(rows.loc[seeds].mean(numeric_only=True) for rows in both))
     text = f"{_SAYS[row.column]} {shown(row.before)} → {shown(row.after)}{lengths}"
     if not np.isfinite(row.p): return text
     low, high = (f'{100*v:+.1f}' if row.column in _SHARES else f'{v:+.3f}' for v in (row.low, row.high))
@@ -598,7 +604,13 @@ def lost_words(
 
 # %% ../nbs/09_report.ipynb #48f18ccc
 def _sampled(run, out, n, counts, seed):
-    "Texts by clamp and steps; files that are there are kept, so that a second call, with a teacher, only judges."
+    "Texts by clamp and steps; those of this model are kept, so that a second call, with a teacher, only judges."
+    key, kept = dict(model=weights_hash(run.model), n=n, seed=seed), out/'samples.json'
+    if kept.exists() and (other := differences(read_json(kept), key)):
+        raise ValueError(f"record_run: {out} holds other samples: {other}; choose another folder, or remove them")
+    if not kept.exists() and (old := sorted(out.glob('samples-*.txt'))):
+        raise ValueError(f"record_run: {old[0]} is of an unknown model, expected a folder without samples")
+    write_json(kept, key)
     for clamp, steps in tqdm([(clamp, steps) for clamp in (True, False) for steps in counts], desc='sampling'):
         kept = out/f"samples-{steps}{'' if clamp else '-unclamped'}.txt"
         if not kept.exists():

@@ -8,7 +8,7 @@ __all__ = ['VARIANTS', 'CURES', 'MEASURES', 'COLUMNS', 'WRITERS', 'Subject', 'as
 # %% ../nbs/08g_study.ipynb #6d5221d3
 import json, math, os, random, re, shlex, shutil, sys, time, warnings
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from importlib.metadata import version
 from itertools import product
 from pathlib import Path
@@ -18,8 +18,8 @@ from .basics import (differences, environment, Lock, one_of, read_json, seal, se
 from .calibration import (calibration_error, claims, clamp_beyond_push, decision_times, excess_distance,
                                           exposure)
 from .commitment import clamp_audit, commitment, embedding_health, ClampAudit
-from .control import (control_study, weights_hash, ControlResult, OtherResult, _corpus_key, _versions,
-                                      _who)
+from .control import (control_study, weights_hash, ControlResult, OtherResult, Readers, Steering,
+                                      _corpus_key, _versions, _which, _who)
 from .convergence import floor_by_quarter, mse_floor
 from .data import Corpus
 from .fluency import evaluate_texts
@@ -247,7 +247,9 @@ def _label(variant): # in a few words
 # %% ../nbs/08g_study.ipynb #b2a43d64
 def _plan(corpus, anchors, config, seeds, n, sampling, teacher):
     "Everything that decides the numbers of a study, as plain values."
-    plain = lambda v: v if isinstance(v, dict) else replace(config, anchor=v).to_dict()['anchor']
+    flat = lambda anchor: replace(config, anchor=anchor).to_dict()['anchor']
+    plain = lambda v: {k: flat(x) if k == 'anchor' else x for k, x in v.items()} if isinstance(v, dict) else flat(v)
+    n, seeds = int(n), [int(seed) for seed in seeds] # numpy's are no JSON
     usual = dict(rounding='nearest', precision='fp32') # options that are newer than some records
     how = {k: v for k, v in vars(sampling).items() if k not in ('clamp', 'seed', 'batch_size') and v != usual.get(k)}
     plan = dict(corpus=corpus.name, sentences=len(corpus.train), fingerprint=_corpus_key(corpus), teacher=_who(teacher))
@@ -304,6 +306,10 @@ def _read_cell(folder, key, name, seed):
     return row, pd.read_csv(folder/'commitment.csv'), pd.read_csv(folder/'audit.csv', index_col=0), found
 
 # %% ../nbs/08g_study.ipynb #00156d9e
+def _other_control(found, key):
+    "What differs between two keys of control; older ones do not tell whose lm-score it is."
+    return differences(*(k if 'judge' in found and 'judge' in key else {**k, 'judge': None} for k in (found, key)))
+
 @dataclass
 class _Shared:
     "What all cells of a study have in common."
@@ -322,9 +328,10 @@ class _Shared:
     @property
     def control_key(self) -> dict:
         "What the control results of a cell depend on, besides its model."
-        plain = lambda thing: [thing.task, thing.key, thing.words] if isinstance(thing, Target) else _who(thing)
-        told = {k: v for k, v in self.control.items() if k not in ('progress', 'variants')}
-        options = told | dict(teacher=self.plan['teacher'])
+        plain = lambda thing: [thing.task, thing.key, thing.words] if isinstance(thing, Target) else _which(thing)
+        told = {k: v for k, v in self.control.items() if k not in ('progress', 'variants', 'teacher')}
+        whose = _who(self.control.get('teacher', self.teacher)) # that steering is judged by
+        options = told | dict(teacher=self.plan['teacher'], judge=whose)
         return json.loads(json.dumps(options, default=plain))
 
 # %% ../nbs/08g_study.ipynb #c9e6b4e5
@@ -352,7 +359,7 @@ class _Cell:
         if not self.study.tasks or self.name not in self.study.control.get('variants', [self.name]): return True
         try: found, model = sealed(self.record/'control'), sealed(self.record)['model']
         except ValueError: return False
-        if other := differences(found['key'], self.study.control_key):
+        if other := _other_control(found['key'], self.study.control_key):
             raise OtherResult(f"run_study: {self.record}/control holds another result: {other}; choose another folder")
         return found['model'] == model and set(self.study.tasks) <= set(found['tasks'])
 
@@ -388,7 +395,7 @@ def _recorded_control(out, key, model, but):
     "By target and texts: what was recorded of this model with these options, tasks that are done again left out."
     try: found = sealed(out)
     except ValueError: return []
-    if found['model'] != model or differences(found['key'], key): return []
+    if found['model'] != model or _other_control(found['key'], key): return []
     tables = [pd.read_csv(out/name) for name in ('by_target.csv', 'texts.csv')]
     return [table[~table.task.isin(but)] for table in tables]
 
@@ -569,7 +576,7 @@ def _read_study(directory, failed):
     if not isinstance(plan.get('variants'), dict) or not isinstance(plan.get('seeds'), list):
         raise ValueError(f"{path}: expected variants and seeds")
     if not (directory/'records').exists() and (directory/'results.json').exists(): return _recorded(directory, plan)
-    rows, tables, audits, control, manifests, notes, ahead = [], {}, {}, [], [], [], []
+    rows, tables, audits, control, manifests, notes, ahead, asked = [], {}, {}, [], [], [], [], None
     for name, seed in product(plan['variants'], plan['seeds']):
         record, why, cell = directory/'records'/_slug(name, seed), failed.get((name, seed)), f'{name}, seed {seed}'
         try: row, table, audit, found = _read_cell(record, _cell_key(plan, name, seed), name, seed)
@@ -584,6 +591,9 @@ def _read_study(directory, failed):
         if not (place := record/'control').exists(): continue
         if _model_of(place) != found['model']:
             notes.append(f'{cell}: control is left out, {place} is damaged or of another model'); continue
+        steered = sealed(place)['key']
+        if other := _other_control(asked := asked or steered, steered):
+            notes.append(f'{cell}: control is left out, its options are not those of the others: {other}'); continue
         control.append(pd.read_csv(place/'by_target.csv').assign(variant=name, seed=seed))
     notes += _unfinished(ahead)
     if not rows: raise FileNotFoundError(f"Study.load: {directory} has no finished variant yet; {'; '.join(notes[:1])}")
@@ -611,10 +621,15 @@ def load(cls:Study,
 WRITERS = {} # name -> function(Study)
 
 # %% ../nbs/08g_study.ipynb #88079dad
+_STEERS = {'variants', 'n', 'n_targets', 'targets', 'weights', 'unguided', 'progress', 'sample', 'steering',
+           'readers'} # beside fields of the last three
+
 def _check_values(anchors, config, seeds, tasks, steered, n, sampling, out):
     "Refuse at once what would fail after training."
     _check_names(anchors)
     whole = lambda value: isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    known = {f.name for f in fields(SampleConfig) + fields(Steering) + fields(Readers)} | _STEERS
+    for option in steered: one_of('run_study: control', option, sorted(known))
     for name, variant in anchors.items():
         if not isinstance(variant, (Anchor, dict, type(None))):
             raise ValueError(f"run_study: {name!r} is {variant!r:.40}, expected an Anchor, fields or None")
@@ -624,10 +639,13 @@ def _check_values(anchors, config, seeds, tasks, steered, n, sampling, out):
     if not len(seeds) or len(set(seeds)) < len(seeds) or not all(whole(s) and s >= 0 for s in seeds):
         raise ValueError(f"run_study: seeds={seeds!r}, expected different whole numbers from 0, at least one")
     for task in tasks: one_of('run_study: task', task, TASKS)
-    for name in steered: one_of('run_study: control, variants', name, anchors)
+    for name in steered.get('variants', ()): one_of('run_study: control, variants', name, anchors)
     if out.exists() and not out.is_dir(): raise ValueError(f"run_study: {out} is a file, expected a folder")
-    most = DiffusionLMConfig(vocab_size=4, **config.model).diffusion_steps
+    of = lambda variant: DiffusionLMConfig(vocab_size=4, **_recipe(config, variant, 0).model).diffusion_steps
+    most = min(map(of, anchors.values()))
     if sampling.steps > most: raise ValueError(f"run_study: steps={sampling.steps}, expected at most {most}")
+    late = [t for t in (() if isinstance(sampling.grid, str) else sampling.grid) if t >= most]
+    if late: raise ValueError(f"run_study: grid holds {late[0]}, expected timesteps below {most}")
 
 # %% ../nbs/08g_study.ipynb #0090a8e3
 def run_study(
@@ -649,7 +667,7 @@ def run_study(
     if isinstance(config, str): config = TrainConfig.preset(config)
     anchors, out, began = VARIANTS if anchors is None else anchors, Path(out_dir), time.perf_counter()
     sampling, seeds, tasks = SampleConfig.of(sampling, **changes), tuple(seeds), tuple(tasks)
-    _check_values(anchors, config, seeds, tasks, (control or {}).get('variants', ()), n, sampling, out)
+    _check_values(anchors, config, seeds, tasks, control or {}, n, sampling, out)
     with Lock(out):
         about = _start(out, _plan(corpus, anchors, config, seeds, n, sampling, teacher))
         machine = _machine(config, executor)

@@ -160,7 +160,11 @@ def corrupt(
     for _ in range(times):
         if not words: break
         what = kind or rng.choice(_DAMAGE)
+        if what == 'swap' and len({*words}) < 2: # nothing would change
+            if kind: break
+            what = rng.choice(_DAMAGE[1:])
         i = rng.randrange(max(len(words) - (what == 'swap'), 1))
+        while what == 'swap' and words[i] == words[i+1]: i = rng.randrange(len(words) - 1)
         if what == 'swap': words[i:i+2] = words[i:i+2][::-1]
         elif what == 'drop': del words[i]
         else: words.insert(i, words[i])
