@@ -34,6 +34,8 @@ def run(
     began = time.perf_counter()
     NotebookClient(notebook, timeout=600, kernel_name='python3', resources={'metadata': {'path': folder}}).execute()
     printed = [out.get('text', '') for cell in notebook.cells for out in cell.get('outputs', [])]
+    if late := [text for text in printed if 'Traceback' in text]: # raised when a value was shown, which stops no cell
+        raise AssertionError(f'{name}: {late[0].strip().splitlines()[-1]}')
     said = sum(text.startswith(('not shown', 'recorded runs are not here')) for text in printed)
     print(f'{name}: ran from top to bottom in {time.perf_counter() - began:.0f} s; {said} cells said what is not here')
 

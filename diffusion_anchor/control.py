@@ -572,6 +572,8 @@ def _run_groups(groups, executor):
     with ThreadPoolExecutor(getattr(executor, '_max_workers', 1)) as side: list(side.map(again, left))
 
 # %% ../nbs/08e_control.ipynb #97c0d7b1
+def _folder_of(out, task, method): return Path(out)/(task if method == 'guide' else f'{task}-{method}')
+
 def _steer_jobs(model, corpus, out, tasks, n_targets, targets, weights, options):
     "Lists of jobs; those in one list share a classifier."
     for what, given in (('targets', targets), ('weights', weights)):
@@ -589,7 +591,7 @@ def _steer_jobs(model, corpus, out, tasks, n_targets, targets, weights, options)
     for task in tasks:
         for method in TASKS[one_of('control_study: task', task, TASKS)].methods:
             steer = replace(steering, method=method, weight=weights.get(task, steering.weight))
-            folder, given = out/(task if method == 'guide' else f'{task}-{method}'), targets.get(task)
+            folder, given = _folder_of(out, task, method), targets.get(task)
             how = call | dict(sample=sample, steering=steer, readers=readers)
             job = _Steer(model, folder, task, n_targets, given, how, shared)
             groups.setdefault(TASKS[task].kind or task, []).append(job)
@@ -638,7 +640,7 @@ def _asked(targets, tasks):
     "What `--targets` says: how many a task, and those of a file."
     if targets.isdigit() and int(targets): return int(targets), None
     if len(tasks) != 1: raise ValueError(f"targets={targets!r}: a file serves one task, expected --tasks to name it")
-    if not Path(targets).is_file(): raise ValueError(f"targets={targets!r}, expected a number of at least 1, or a file")
+    if not Path(targets).is_file(): raise ValueError(f"targets={targets!r}: no such file, and no number of at least 1")
     return 1, {tasks[0]: load_targets(targets)}
 
 # %% ../nbs/08e_control.ipynb #c2590b4b
@@ -697,5 +699,10 @@ def anchor_control(
         options = dict(n=n, steps=steps, seed=seed) | _steering_flags(push, reads)
         with _red_warnings(): table = _steer_run(run, corpus, tasks, targets, out, workers, teacher, **options)
     except (ValueError, OSError) as error: raise SystemExit(f'anchor_control: {error}') from None
-    shown = ['task', 'method', 'success', 'low', 'high', 'unguided', 'lm_score', 'lm_score_unguided', 's_per_sample']
+    shown = ['task', 'method', 'targets', 'success', 'low', 'high', 'unguided', 'lm_score', 'lm_score_unguided',
+             's_per_sample']
     print(table[shown].dropna(axis=1, how='all').round(3).to_string(index=False)) # no teacher, no lm-score
+    for row in table.itertuples():
+        first = ControlResult.load(_folder_of(out, row.task, row.method)).rows.iloc[0]
+        print(f'{row.task}, {row.method}, {first.wish}: {first.text}')
+    print(f'All texts, with their scores: {out}/*/samples.csv')

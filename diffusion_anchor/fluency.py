@@ -125,8 +125,12 @@ def _collate(rows):
 
 # %% ../nbs/07_fluency.ipynb #152b82b4
 class _Bar(ProgressCallback):
-    "The bar alone: what it would print between is in `history`."
+    "The bar alone: what it would print between is in `history`. It is full where validation ended the training, too."
     def on_log(self, *_, **__): pass
+
+    def on_train_end(self, args, state, control, **how):
+        if self.training_bar is not None: self.training_bar.total = state.global_step
+        super().on_train_end(args, state, control, **how)
 
 def _trainer(teacher, train, valid, patience, batch_size, progress, **training):
     "transformers' Trainer on rows of ids, stopping where validation is best."

@@ -370,7 +370,7 @@ def _model_folder(source): # where a model lies: `source`, or what the Hub has u
         raise FileNotFoundError(f"from_pretrained: {source} is neither a directory nor a model that the Hub has "
                                 f"({type(e).__name__})") from None
     if missing := [name for name in ('config.json', 'model.safetensors') if not (folder/name).exists()]:
-        raise FileNotFoundError(f"from_pretrained: {folder} holds no {missing[0]}; is it a model directory?")
+        raise FileNotFoundError(f"from_pretrained: {folder} holds no {missing[0]}; is it a run folder, or a model's?")
     return folder
 
 # %% ../nbs/02_model.ipynb #f2ebf739

@@ -312,19 +312,24 @@ def _stand_in(study, column, pair):
         if len(success): return f'control success {a:.1%} → {b:.1%} (on {len(success)} of {len(TASKS)} tasks)'
     return f'{_SAYS[column]} not measured'
 
-def _moved(study, row, pair):
+def _interval(row):
+    "Of the difference, in words."
+    low, high = (f'{100*v:+.1f}' if row.column in _SHARES else f'{v:+.3f}' for v in (row.low, row.high))
+    return f"{low} to {high}{' points' * (row.column in _SHARES)}"
+
+def _shown(column, value): return f'{value:.1%}' if column in _SHARES else f'{value:.3f}'
+
+def _moved(study, row, pair, interval=True):
     "An endpoint in words: from where to where."
     if not row.seeds: return _stand_in(study, row.column, pair)
-    shown = '{:.1%}'.format if row.column in _SHARES else '{:.3f}'.format
     lengths = ''
     if row.column == 'ppl_token':
         both = [study.rows[study.rows.variant == name].set_index('seed') for name in pair]
         seeds = both[0].index.intersection(both[1].index)
         lengths = _lengths(*(rows.loc[seeds].mean(numeric_only=True) for rows in both))
-    text = f"{_SAYS[row.column]} {shown(row.before)} → {shown(row.after)}{lengths}"
-    if not np.isfinite(row.p): return text
-    low, high = (f'{100*v:+.1f}' if row.column in _SHARES else f'{v:+.3f}' for v in (row.low, row.high))
-    return f"{text}, 95 % {low} to {high}{' points' * (row.column in _SHARES)}"
+    before, after = (_shown(row.column, value) for value in (row.before, row.after))
+    text = f'{_SAYS[row.column]} {before} → {after}{lengths}'
+    return f'{text}, 95 % {_interval(row)}' if interval and np.isfinite(row.p) else text
 
 # %% ../nbs/09_report.ipynb #7ee56a91
 @patch
@@ -355,16 +360,18 @@ def _outcome(table):
     if not cured: return 'no'
     return f"only at a price: {' and '.join(worse)} {'are' if len(worse) > 1 else 'is'} worse" if worse else 'yes'
 
-def _told_apart(table):
-    "What is better, worse or neither, in a few words; '' where nothing was tested."
-    groups = {told: ', '.join(table.index[table.told == told]) for told in ('better', 'worse', 'not told apart')}
-    return '; '.join(f'{told}: {names}' for told, names in groups.items() if names)
+def _by_what_is_told(study, table, pair):
+    "The endpoints in words, what is worse first."
+    moved = lambda rows: '; '.join(_moved(study, row, pair, interval=False) for _, row in rows.iterrows())
+    groups = [(told, table[table.told == told])
+              for told in ('worse', 'better', 'not told apart', 'one seed', 'not measured')]
+    return ' '.join(f'{told.capitalize()}: {moved(rows)}.' for told, rows in groups if len(rows))
 
 # %% ../nbs/09_report.ipynb #1b56db1b
 @patch
 def answer(self:Study,
     variant:str=None,  # as in `endpoints`
-) -> str:              # two sentences
+) -> str:              # a question, its answer, and a sentence each for what is worse, better, not told apart
     "The question and its answer, with the numbers, from whatever is recorded."
     first, asked = _pair(self, variant)
     question = (f"Does {asked or 'anchoring'} bring predictions nearer to words and make clamping needless, "
@@ -375,8 +382,21 @@ def answer(self:Study,
     if not reasons: start = f'{_outcome(table).capitalize()}, over {seeds} seeds of each'
     elif seeds >= SEEDS: start = f"Over {seeds} seeds of each the verdict is withheld ({'; '.join(reasons)})"
     else: start = f"With {'one seed' if seeds == 1 else f'{seeds} seeds'} of each the verdict is withheld"
-    if apart := _told_apart(table): start += f' ({apart})'
-    return f"{question} {start}: {'; '.join(_moved(self, row, [first, asked]) for _, row in table.iterrows())}."
+    return f'{question} {start}. {_by_what_is_told(self, table, [first, asked])}'
+
+@patch
+def compared(self:Study,
+    *variants,         # each beside the first of the study, over the seeds that both have
+) -> pd.DataFrame:     # of text: a row an endpoint
+    "The endpoints for readers: means before and after, what the difference says, and its 95 % interval."
+    table = {}
+    for variant in variants:
+        for name, row in self.endpoints(variant).iterrows():
+            aim = 'more' if ENDPOINTS[name][row.column] > 0 else 'less'
+            told = f'{row.told} ({_interval(row)})' if np.isfinite(row.p) else row.told
+            moved = ' → '.join(_shown(row.column, value) for value in (row.before, row.after))
+            table.setdefault(f'{_SAYS[row.column]} ({aim} is better)', {})[variant] = f'{moved}, {told}'
+    return pd.DataFrame.from_dict(table, orient='index')
 
 # %% ../nbs/09_report.ipynb #1fb54ef8
 def _text_figure(mean, n):

@@ -27,7 +27,7 @@ from tqdm.auto import tqdm
 from .basics import Held, Lock, differences, environment, one_of, read_json, write_json
 from .checkpoints import (TrainState, _copy_history, _fingerprint, _put_in_place, _set_aside,
                                           _warn_if_no_room, save_checkpoint, sound_checkpoints, write_model)
-from .data import Corpus, load_e2e, load_lines, PAD
+from .data import Corpus, FEW, load_e2e, load_lines, PAD
 from .grammar import RestaurantGrammar
 from .decisions import decided, decisions
 from .losses import Anchor, diffusion_loss, nll_bound
@@ -200,8 +200,8 @@ def open_corpus(
     elif name == 'e2e': corpus = load_e2e(**more)
     elif path.is_dir(): corpus, name = load_e2e(path, **more), str(path.resolve())
     elif path.is_file(): corpus, name = load_lines(path, **more), str(path.resolve())
-    else: raise FileNotFoundError(f"corpus {name!r} is neither 'grammar', 'e2e', a folder of E2E files, a run folder "
-                                  "nor a text file")
+    else: raise FileNotFoundError(f"corpus {name!r}: no such file or folder (a text, E2E's files, a run), and neither "
+                                  "'grammar' nor 'e2e'")
     return replace(corpus, source=dict(name=name) | more)
 
 # %% ../nbs/04_train.ipynb #845b9df2
@@ -537,11 +537,11 @@ def _red_warnings():
 
 # %% ../nbs/04_train.ipynb #5c1e07a2
 def _tell_cut(corpus, T):
-    "One line on sentences that do not fit a row, and what cutting them costs."
+    "One line on sentences that do not fit a row, if they are not few, and what cutting them costs."
     length = lambda ex: len(corpus.vocab.encode(ex.words)) + 2
     sizes = {split: [*map(length, corpus.split(split))] for split in ('train', 'valid')}
     both = [n for found in sizes.values() for n in found]
-    if max(both) <= T: return
+    if sum(n > T for n in both) <= FEW*len(both): return
     cut = ' and '.join(f'{sum(n > T for n in found):,} of {len(found):,} {split}' for split, found in sizes.items())
     lost = sum(max(n - T - 1, 0) for n in both)/sum(n - 2 for n in both) # START and END are no words
     with _red_warnings():
@@ -816,7 +816,7 @@ def fit(
                 bar.set_postfix(loss=f"{row['loss']:.3f}", words_per_s=f"{row['words_per_s']:.0f}")
                 for callback in callbacks: callback(done, row, state.ema)
             if folder and (done % config.save_every == 0 or last): save_checkpoint(folder, state, key)
-            if last: break
+            if over: break # a bar that ends by itself is full
         return _finish(state, corpus, config, folder, key)
 
 # %% ../nbs/04_train.ipynb #2e396ec6

@@ -234,7 +234,9 @@ def turn_steering(
     "Boxes for what is asked for, and a button; each press draws new noise."
     pairs = [(field, value) for field, values in field_values(readers.corpus.train).items() for value in sorted(values)]
     boxes = dict(field=widgets.Dropdown(options=[('any', None)] + [(' : '.join(pair), pair) for pair in pairs]),
-                 length=widgets.IntSlider(0, 0, model.config.seq_len - 2), tags=widgets.Text(), given=widgets.Text())
+                 length=widgets.IntSlider(0, 0, model.config.seq_len - 2),
+                 tags=widgets.Text(placeholder='DET NOUN VERB'),
+                 given=widgets.Text(placeholder='The Mill is _ _ pub .'))
     for name, box in boxes.items(): box.description, box.value = name, first.get(name, box.value)
     button, page, pressed = widgets.Button(description='write', button_style='primary'), widgets.HTML(), []
     def write(_):
