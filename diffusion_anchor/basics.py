@@ -295,7 +295,7 @@ class _Excused(ast.NodeTransformer):
     def visit_Module(self, node):
         if not node.body: return node
         if isinstance(node.body[-1], ast.Expr): # what a notebook would show
-            shown = ast.parse('if (_shown := None) is not None: display(_shown)').body[0]
+            shown = ast.parse('if (_of_cell := None) is not None: display(_of_cell)').body[0] # no name of a notebook's
             shown.test.left.value, node.body[-1] = node.body[-1].value, shown
         excuse = ast.parse("try: pass\nexcept (ImportError, NameError, OSError, ValueError) as fault:\n"
                            f"    _excuse(globals(), {_bound(node)!r}, fault)")

@@ -317,7 +317,7 @@ def _interval(row):
     low, high = (f'{100*v:+.1f}' if row.column in _SHARES else f'{v:+.3f}' for v in (row.low, row.high))
     return f"{low} to {high}{' points' * (row.column in _SHARES)}"
 
-def _shown(column, value): return f'{value:.1%}' if column in _SHARES else f'{value:.3f}'
+def _spelled(column, value): return f'{value:.1%}' if column in _SHARES else f'{value:.3f}'
 
 def _moved(study, row, pair, interval=True):
     "An endpoint in words: from where to where."
@@ -327,7 +327,7 @@ def _moved(study, row, pair, interval=True):
         both = [study.rows[study.rows.variant == name].set_index('seed') for name in pair]
         seeds = both[0].index.intersection(both[1].index)
         lengths = _lengths(*(rows.loc[seeds].mean(numeric_only=True) for rows in both))
-    before, after = (_shown(row.column, value) for value in (row.before, row.after))
+    before, after = (_spelled(row.column, value) for value in (row.before, row.after))
     text = f'{_SAYS[row.column]} {before} → {after}{lengths}'
     return f'{text}, 95 % {_interval(row)}' if interval and np.isfinite(row.p) else text
 
@@ -394,7 +394,7 @@ def compared(self:Study,
         for name, row in self.endpoints(variant).iterrows():
             aim = 'more' if ENDPOINTS[name][row.column] > 0 else 'less'
             told = f'{row.told} ({_interval(row)})' if np.isfinite(row.p) else row.told
-            moved = ' → '.join(_shown(row.column, value) for value in (row.before, row.after))
+            moved = ' → '.join(_spelled(row.column, value) for value in (row.before, row.after))
             table.setdefault(f'{_SAYS[row.column]} ({aim} is better)', {})[variant] = f'{moved}, {told}'
     return pd.DataFrame.from_dict(table, orient='index')
 

@@ -9,6 +9,7 @@ weights must be those, to the last bit, of a run that was never stopped.
 """
 import argparse, json, multiprocessing, os, random, shutil, tempfile, time
 from pathlib import Path
+from statistics import median
 import psutil
 from common import RUNS, newest, weights
 from diffusion_anchor.basics import environment, write_json
@@ -67,9 +68,11 @@ def verdict(corpus, config, folder, lives, compare):
     once = steps == [1] + list(range(config.log_every, last + 1, config.log_every))
     spread = lambda mb: round(max(mb)/min(mb) - 1, 4) if mb else None
     onward = [entry['early_mb'] for entry in lives if entry['early_mb'] and entry['start']] # read a checkpoint first
+    third = len(onward) // 3 # whether it grows
+    trend = round(median(onward[-third:])/median(onward[:third]) - 1, 4) if third else None
     same = hash_at(corpus, config, last) == weights(run.model) if compare else None
     about = dict(each_step_once=once, memory_spread=spread(early), memory_spread_onward=spread(onward),
-                 same_weights=same)
+                 memory_trend_onward=trend, same_weights=same)
     return dict(completed=last == config.steps, steps=last) | about
 
 
