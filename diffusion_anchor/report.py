@@ -319,16 +319,19 @@ def _interval(row):
 
 def _spelled(column, value): return f'{value:.1%}' if column in _SHARES else f'{value:.3f}'
 
-def _moved(study, row, pair, interval=True):
-    "An endpoint in words: from where to where."
-    if not row.seeds: return _stand_in(study, row.column, pair)
+def _from_to(study, row, pair):
+    "The means before and after; a perplexity never without its lengths."
     lengths = ''
     if row.column == 'ppl_token':
         both = [study.rows[study.rows.variant == name].set_index('seed') for name in pair]
         seeds = both[0].index.intersection(both[1].index)
         lengths = _lengths(*(rows.loc[seeds].mean(numeric_only=True) for rows in both))
-    before, after = (_spelled(row.column, value) for value in (row.before, row.after))
-    text = f'{_SAYS[row.column]} {before} → {after}{lengths}'
+    return ' → '.join(_spelled(row.column, value) for value in (row.before, row.after)) + lengths
+
+def _moved(study, row, pair, interval=True):
+    "An endpoint in words: from where to where."
+    if not row.seeds: return _stand_in(study, row.column, pair)
+    text = f'{_SAYS[row.column]} {_from_to(study, row, pair)}'
     return f'{text}, 95 % {_interval(row)}' if interval and np.isfinite(row.p) else text
 
 # %% ../nbs/09_report.ipynb #7ee56a91
@@ -394,8 +397,8 @@ def compared(self:Study,
         for name, row in self.endpoints(variant).iterrows():
             aim = 'more' if ENDPOINTS[name][row.column] > 0 else 'less'
             told = f'{row.told} ({_interval(row)})' if np.isfinite(row.p) else row.told
-            moved = ' → '.join(_spelled(row.column, value) for value in (row.before, row.after))
-            table.setdefault(f'{_SAYS[row.column]} ({aim} is better)', {})[variant] = f'{moved}, {told}'
+            if row.seeds: told = f'{_from_to(self, row, _pair(self, variant))}, {told}'
+            table.setdefault(f'{_SAYS[row.column]} ({aim} is better)', {})[variant] = told
     return pd.DataFrame.from_dict(table, orient='index')
 
 # %% ../nbs/09_report.ipynb #1fb54ef8
