@@ -7,7 +7,8 @@ __all__ = ['VARIANTS', 'CURES', 'MEASURES', 'COLUMNS', 'WRITERS', 'Subject', 'as
 
 # %% ../nbs/08g_study.ipynb #6d5221d3
 import json, math, os, random, re, shlex, shutil, sys, time, warnings
-from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, ThreadPoolExecutor
+from collections import deque
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, fields, replace
 from importlib.metadata import version
 from itertools import product
@@ -433,12 +434,13 @@ def _steer(cell, run, model):
     finally: _record_control(folder, cell.record/'control', study.control_key, model)
 
 # %% ../nbs/08g_study.ipynb #dd755724
-def _one(cell): # one argument and no lambda around it, so that a process pool can send it
+def _one(cell, train_only=False): # no lambda around it, so that a process pool can send it
     "Train, measure and steer, as far as it is not recorded; '' or one line about what went wrong."
     try:
         _own_share(cell.study)
         if not (lacks := cell.lacks()) and cell.is_steered(): return ''
         run, seconds = _train(cell) # at once, if the run is there; made again where only control is missing
+        if train_only: return ''
         model = weights_hash(run.model)
         if lacks or sealed(cell.record)['model'] != model: _record(cell, run, seconds, model)
         if not cell.is_steered(): _steer(cell, run, model)
@@ -456,11 +458,27 @@ def _alone(cell):
     except BrokenExecutor: return _DIED
 
 # %% ../nbs/08g_study.ipynb #b63a4243
+def _faults(cells, executor):
+    """Do all cells; pairs of a cell and what its process says. As many trainings as a seed has wait in line, and what
+    is left of a cell stands behind them: measuring is short, and fills the time of workers without a training."""
+    ahead, running = deque(cells), {}
+    def begin(cell, train_only): running[executor.submit(_one, cell, train_only)] = cell, train_only
+    of_seed = sum(cell.seed == cells[0].seed for cell in cells)
+    for _ in range(min(len(cells), max(of_seed, getattr(executor, '_max_workers', len(cells))))):
+        begin(ahead.popleft(), True)
+    while running:
+        for done in wait(running, return_when=FIRST_COMPLETED).done:
+            cell, trained = running.pop(done)
+            if trained and not done.result(): begin(cell, False)
+            else: yield cell, done.result()
+            if trained and ahead: begin(ahead.popleft(), True)
+
 def _run_all(cells, executor):
     "Do all cells, and once more those that fail; (variant, seed) -> why, of those that failed twice."
     said, do = {}, executor.map if executor else map
     try:
-        for cell, fault in zip(cells, do(_one, cells)): said[cell.record] = fault
+        for cell, fault in _faults(cells, executor) if executor else ((c, _one(c)) for c in cells):
+            said[cell.record] = fault
     except BrokenExecutor: pass # a process died: of the cells that have said nothing yet it is not known which
     failed = [cell for cell in cells if said.get(cell.record, _DIED)]
     for cell in failed:
@@ -507,7 +525,8 @@ def _first_lines(cells, total, machine, executor):
     try: step = max((executor.map if executor else map)(_step_seconds, cells[:workers]))
     except Exception: return None # the cells will say it themselves
     batches = 4 * study.n * study.sampling.steps / study.config.batch_size # of the clamp audit
-    seconds = math.ceil(len(cells) / workers) * step * (study.config.steps + batches/2)
+    training, measuring = step * study.config.steps, step * batches
+    seconds = max(math.ceil(len(cells) / workers) * training + measuring, len(cells) / workers * (training + measuring))
     control = ' and the time for control' if study.tasks else ''
     print(f"run_study: about {seconds/60:.0f} minutes{control}, by {_TIMED} timed steps; it can be stopped", flush=True)
     return seconds
@@ -656,7 +675,7 @@ def run_study(
     tasks=(),                       # of `TASKS` (room 08_tasks), for every variant; may be asked for later
     control:dict=None,              # options of `control_study`: n_targets, n …; `variants` to steer, else all
     out_dir='runs/study',           # study folder; a study in it goes on or grows, another one is refused
-    executor=None,                  # a process pool: something with .map(function, items); None is one after the other
+    executor=None,                  # processes, as `concurrent.futures` has them; None is one after the other
     n:int=500,                      # samples a variant
     sampling:SampleConfig=None,     # of the samples; its seed is the cell's, and `clamp` is both
     teacher=None,                   # a `Teacher`, for lm-score where no grammar is known
