@@ -342,13 +342,16 @@ def anchor_sample(
     grid:str='even',     # even or decided
     rounding:str='nearest', # what the clamp puts in x̂₀'s place: nearest, none, random, draw or mean
     no_clamp:bool=False, # leave x̂₀ where the network puts it
+    clamp_below:int=None, # round it below this timestep alone, such as 1600 of 2000: longer sentences
     precision:str='fp32', # of the network: fp32, or auto, bf16, fp16: half where the machine can
     seed:int=0,          # of all noise
     out:str=None,        # also write the texts to this file, one a line
 ):
     "Print sentences from a trained model: anchor_sample runs/fit --n 5 --seed 1"
     try:
-        how = dict(clamp=not no_clamp, grid=grid, seed=seed, rounding=rounding, precision=precision)
+        if no_clamp and clamp_below is not None: raise ValueError('--no_clamp and --clamp_below exclude each other')
+        clamp = not no_clamp if clamp_below is None else clamp_below
+        how = dict(clamp=clamp, grid=grid, seed=seed, rounding=rounding, precision=precision)
         texts = _sample_texts(run, n, SampleConfig(steps, sampler, eta, **how), out)
     except (ValueError, OSError) as error: raise SystemExit(f'anchor_sample: {error}') from None
     print('\n'.join(texts))

@@ -7,7 +7,7 @@ __all__ = ['VARIANTS', 'CURES', 'MEASURES', 'COLUMNS', 'WRITERS', 'Subject', 'as
 
 # %% ../nbs/08g_study.ipynb #6d5221d3
 import json, math, os, random, re, shlex, shutil, sys, time, warnings
-from collections import deque
+from collections import Counter, deque
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, fields, replace
 from importlib.metadata import version
@@ -152,20 +152,41 @@ def _as_text(texts, reference, teacher): # the numbers that held-out text is hel
     if teacher is not None: row['ppl_token'] = teacher.score(written).ppl_token if written else math.nan
     return pd.Series(row)
 
+# %% ../nbs/08g_study.ipynb #a11ce002
+def _apart(corpus, rng):
+    "Held-out sentences to draw from, and others to hold texts against: both splits mixed where tables tell values."
+    if not (corpus.test and corpus.valid and all(e.fields for e in corpus.train)):
+        return corpus.test or corpus.valid, corpus.valid if corpus.test else corpus.train
+    both = [*corpus.test, *corpus.valid]
+    rng.shuffle(both)
+    return both[::2], both[1::2]
+
+def _as_in_training(examples, corpus):
+    "number of values -> its share in training, texts that have it; and how many texts these shares allow in all."
+    values, texts = Counter(len(e.fields or ()) for e in corpus.train), {}
+    for e in examples: texts.setdefault(len(e.fields or ()), []).append(' '.join(e.words))
+    groups = {k: (v/len(corpus.train), texts[k]) for k, v in values.items() if k in texts}
+    return groups, min((int(len(some)/share) for share, some in groups.values()), default=0)
+
+def _drawn(groups, n, rng): # n texts; how many of each group is drawn too, as it is in what a model writes
+    counts = Counter(rng.choices(list(groups), [share for share, _ in groups.values()], k=n))
+    return [t for k, count in counts.items() for t in rng.sample(groups[k][1], min(count, len(groups[k][1])))]
+
 # %% ../nbs/08g_study.ipynb #ccfedc34
 def as_held_out(
     rows:dict,       # name -> texts
-    corpus:Corpus,   # of the held-out text: its test split (validation where there is none)
+    corpus:Corpus,   # of the held-out text
     teacher=None,    # a `Teacher`; without one there is no ppl_token
     draws:int=20,    # held-out samples
     seed:int=0,      # of them
 ) -> pd.DataFrame:   # a row a measure: held_out (mean), spread, and for each name its value and ratio to the spread
-    "How far texts are from held-out text, in units of how far as much held-out text is: at most half of a split."
-    pool = [' '.join(e.words) for e in corpus.test or corpus.valid]
-    reference = [e.words for e in (corpus.valid if corpus.test else corpus.train)]
-    n, rng = min(len(pool)//2, *map(len, rows.values())), random.Random(seed)
-    if n < 2: raise ValueError(f"as_held_out: {n} texts of {len(pool)} held-out ones, expected at least 2 of 4")
-    real = pd.DataFrame([_as_text(rng.sample(pool, n), reference, teacher) for _ in range(draws)])
+    "How far texts are from held-out text, in units of how far as much held-out text is: at most half of what there is."
+    rng = random.Random(seed)
+    (pool, most), (others, size) = (_as_in_training(part, corpus) for part in _apart(corpus, rng))
+    n = min(most//2, *map(len, rows.values()))
+    if n < 2: raise ValueError(f"as_held_out: {n} texts of {most} held-out ones, expected at least 2 of 4")
+    reference = [t.split() for t in _drawn(others, size, rng)]
+    real = pd.DataFrame([_as_text(_drawn(pool, n, rng), reference, teacher) for _ in range(draws)])
     centre = real.mean().where(~real.columns.isin(_DISTANCES), 0.)
     table = pd.DataFrame(dict(held_out=real.mean(), spread=(real - centre).abs().quantile(.95)))
     for name, texts in rows.items():
@@ -179,7 +200,8 @@ def _held_out(subject): # where the language is not known, held-out text stands 
     if subject.grammar or min(len(split)//2, len(subject.texts['clamp'])) < 2: return {}
     table = as_held_out(subject.texts, subject.corpus, subject.teacher)
     ends = {'': 'clamp', '_unclamped': 'no clamp'}
-    return {f'{k}_ratio{end}': float(v) for end, way in ends.items() for k, v in table[f'{way}, ratio'].items()}
+    ratios = {f'{k}_ratio{end}': float(v) for end, way in ends.items() for k, v in table[f'{way}, ratio'].items()}
+    return ratios | dict(words_held_out=float(table.held_out.words))
 
 # %% ../nbs/08g_study.ipynb #20697b53
 # name -> function(Subject) -> dict of numbers; {} where it does not apply

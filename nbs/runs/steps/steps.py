@@ -33,7 +33,8 @@ def cell(model, cell, grids):
     "The record of one cell: its options, the time it took, the texts."
     steps, how = cell['steps'], grids.get(cell['grid'])
     times = decided_times(how[0], steps, model.schedule.steps, how[1]) if how else cell['grid']
-    config = SampleConfig.of(SAMPLERS[cell['sampler']], steps=steps, clamp=cell['clamp'], grid=times)
+    half = dict(precision=cell['precision']) if 'precision' in cell else {}
+    config = SampleConfig.of(SAMPLERS[cell['sampler']], steps=steps, clamp=cell['clamp'], grid=times, **half)
     began, cpu = time.perf_counter(), time.process_time()
     texts = generate(model, cell['n'], config=config, offset=cell['first']).texts
     return cell | dict(seconds=time.perf_counter() - began, cpu_seconds=time.process_time() - cpu, texts=texts)
@@ -61,11 +62,14 @@ def plan():
     for steps in (4, 8, 32): yield from cells(steps, ('ddim', 'dpm2m'))
     yield from cells(2000, ('ddpm',), ('even',), (True,), (0, 250, 500, 750))
     yield from cells(2000, ('ddpm',), ('even',), (False,))
+    for cell in cells(64, ('ddpm',), ('even',), firsts=(0, 250, 500, 750)): yield cell | dict(precision='auto')
+    for cell in cells(32, best, clamps=(True,), firsts=(0, 250, 500, 750)): yield cell | dict(precision='auto')
 
 def table(out, grammar):
     "A row for all cells that differ in `first` alone, and one for the first of them alone where there are more."
     cells = pd.DataFrame([read_json(path) for path in sorted((out/'cells').glob('*.json'))])
-    keys, rows = ['sampler', 'grid', 'clamp', 'steps'], []
+    keys, rows = ['sampler', 'grid', 'clamp', 'steps', 'precision'], []
+    cells['precision'] = cells.get('precision', pd.Series(index=cells.index)).fillna('fp32') # newer than most cells
     for key, group in cells.groupby(keys):
         for part in [group] if len(group) == 1 else [group[group['first'] == 0], group]:
             sentences = [text.split() for texts in part.texts for text in texts]
