@@ -245,8 +245,9 @@ def clamp_audit(
     config = SampleConfig.of(config, **{k: v for k, v in options.items() if v is not None})
     times, rng = config.timesteps(schedule, model), torch.Generator().manual_seed(config.seed)
     pushes = nudge * torch.randn(n, model.config.seq_len, model.config.emb_dim, generator=rng).to(model.device)
-    push = _push_at(times[0] * (model.config.diffusion_steps / schedule.steps), pushes) # as the sampler reckons it
-    ways = {'no clamp': dict(clamp=False), 'clamp': dict(clamp=True), 'clamp at last step': dict(clamp=times[-1] + 1),
+    scale = model.config.diffusion_steps / schedule.steps # timesteps as the sampler reckons them
+    push, last = _push_at(times[0] * scale, pushes), int(times[-1] * scale)
+    ways = {'no clamp': dict(clamp=False), 'clamp': dict(clamp=True), 'clamp at last step': dict(clamp=last + 1),
             'nudge': dict(clamp=False, guide=[*guides, push])}
     samples = {name: generate(model, n, config=config, schedule=schedule, **dict(guide=guides) | how | way)
                for name, way in ways.items()}

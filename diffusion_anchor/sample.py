@@ -127,7 +127,7 @@ class SampleConfig:
     sampler:str='ddpm'    # one of `SAMPLERS`
     eta:float=1.          # share of fresh noise in 'ddim' and 'dpm2m'
     variance:str='small'  # of 'ddpm': 'small' (posterior) or 'large' (β_t)
-    clamp:bool|int=True   # False; True; or the t below which x̂₀ is rounded
+    clamp:bool|int=True   # False; True; or the t of the model below which x̂₀ is rounded
     grid:str|tuple='even' # one of `GRIDS`, or the falling timesteps themselves
     seed:int=0            # of all noise
     batch_size:int=None   # sentences at once; None is up to 256
@@ -192,7 +192,7 @@ def new_sampler(self:SampleConfig):
 
 @patch
 def clamps_at(self:SampleConfig,
-    t:int, # timestep
+    t:float, # timestep of the model, whatever schedule is walked
 ) -> bool:
     "Is x̂₀ rounded here?"
     return self.clamp if isinstance(self.clamp, bool) else t < self.clamp
@@ -248,7 +248,7 @@ def _chain(model, schedule, config, rows, given, guides, trace, tick):
     for t, t_prev in zip(times, times[1:] + [-1]):
         guess = x0_hat = _predict(model, x, t * scale, guess, config.precision)
         if trace: seen.append(dict(t=t, x0_hat=x0_hat.cpu()))
-        if config.clamps_at(t): x0_hat = rounding(model, x0_hat, own)
+        if config.clamps_at(t * scale): x0_hat = rounding(model, x0_hat, own)
         mean, sigma = sampler.step(schedule, x0_hat, x, t, t_prev)
         noise = draw()                                 # drawn even where it is not used: streams stay in step
         x = mean + sigma * noise if t_prev >= 0 else mean
