@@ -168,6 +168,8 @@ def _as_in_training(examples, corpus):
     groups = {k: (v/len(corpus.train), texts[k]) for k, v in values.items() if k in texts}
     return groups, min((int(len(some)/share) for share, some in groups.values()), default=0)
 
+def _sides(corpus, rng): return [_as_in_training(part, corpus) for part in _apart(corpus, rng)]
+
 def _drawn(groups, n, rng): # n texts; how many of each group is drawn too, as it is in what a model writes
     counts = Counter(rng.choices(list(groups), [share for share, _ in groups.values()], k=n))
     return [t for k, count in counts.items() for t in rng.sample(groups[k][1], min(count, len(groups[k][1])))]
@@ -182,9 +184,10 @@ def as_held_out(
 ) -> pd.DataFrame:   # a row a measure: held_out (mean), spread, and for each name its value and ratio to the spread
     "How far texts are from held-out text, in units of how far as much held-out text is: at most half of what there is."
     rng = random.Random(seed)
-    (pool, most), (others, size) = (_as_in_training(part, corpus) for part in _apart(corpus, rng))
+    (pool, most), (others, size) = _sides(corpus, rng)
     n = min(most//2, *map(len, rows.values()))
-    if n < 2: raise ValueError(f"as_held_out: {n} texts of {most} held-out ones, expected at least 2 of 4")
+    if n < 2 or size < 2:
+        raise ValueError(f"as_held_out: {n} texts of {min(most, size)} held-out ones, expected at least 2 of 4")
     reference = [t.split() for t in _drawn(others, size, rng)]
     real = pd.DataFrame([_as_text(_drawn(pool, n, rng), reference, teacher) for _ in range(draws)])
     centre = real.mean().where(~real.columns.isin(_DISTANCES), 0.)
@@ -196,8 +199,8 @@ def as_held_out(
 
 # %% ../nbs/08g_study.ipynb #732e80b2
 def _held_out(subject): # where the language is not known, held-out text stands for it
-    split = subject.corpus.test or subject.corpus.valid
-    if subject.grammar or min(len(split)//2, len(subject.texts['clamp'])) < 2: return {}
+    enough = min(most for _, most in _sides(subject.corpus, random.Random(0))) >= 4
+    if subject.grammar or not enough or len(subject.texts['clamp']) < 2: return {}
     table = as_held_out(subject.texts, subject.corpus, subject.teacher)
     ends = {'': 'clamp', '_unclamped': 'no clamp'}
     ratios = {f'{k}_ratio{end}': float(v) for end, way in ends.items() for k, v in table[f'{way}, ratio'].items()}
